@@ -1,0 +1,119 @@
+package adapters
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The errors that callers decide on. They arrive wrapped, usually in an [*Error].
+var (
+	// ErrDeclined is a Handler's "not mine": the Dispatcher asks the next route. StatusOf makes it 404.
+	ErrDeclined = errors.New("declined")
+	// ErrBadRequest is a request that cannot be passed on as it is, such as a NUL in a variable. 400.
+	ErrBadRequest = errors.New("bad request")
+	// ErrForbidden is a resource that exists and may not be used this way. 403.
+	ErrForbidden = errors.New("forbidden")
+	// ErrNotFound is a path under which nothing is found. 404.
+	ErrNotFound = errors.New("not found")
+	// ErrTooLarge is a request that exceeds a limit. 413.
+	ErrTooLarge = errors.New("request too large")
+	// ErrAborted is what is left of a request whose client has gone, or whose response is over. 499, which is only logged.
+	ErrAborted = errors.New("request aborted")
+	// ErrRedirectLoop is a local redirect or rewrite that does not end. 500.
+	ErrRedirectLoop = errors.New("too many internal redirects")
+	// ErrUpgrade is a request to change the protocol where that is impossible. 501.
+	ErrUpgrade = errors.New("upgrade not supported")
+	// ErrBadResponse is an answer of the application that breaks its protocol. 502.
+	ErrBadResponse = errors.New("bad response from the application")
+	// ErrUnreachable is an application that accepts no connection, or closed it before it answered. 502.
+	ErrUnreachable = errors.New("application not reachable")
+	// ErrTruncated is a response body that ended before its end. If no header was sent yet: 502.
+	ErrTruncated = errors.New("response cut short by the application")
+	// ErrBusy is an application that has no capacity left, FCGI_OVERLOADED among others. 503.
+	ErrBusy = errors.New("application busy")
+	// ErrTimeout is an application that did not answer in time. 504.
+	ErrTimeout = errors.New("application timed out")
+)
+
+// StatusClientGone is nginx's number for a request whose client left before the answer; it is logged and never sent.
+const StatusClientGone = 499
+
+// An Error says what was tried, where, and why it failed: "fastcgi: dial unix /run/php.sock: connection refused".
+type Error struct {
+	Op         string        // package and operation: "fastcgi: dial"
+	Addr       string        // the application's address; may be empty
+	Status     int           // HTTP status; 0 means that Err decides
+	RetryAfter time.Duration // when another try may succeed; 0 means unknown
+	Err        error
+}
+
+// Error returns the parts in one line.
+func (e *Error) Error() string {
+	s := e.Op
+	if e.Addr != "" {
+		s += " " + e.Addr
+	}
+	return s + ": " + e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// statuses is the documented table of failures; the first match counts.
+var statuses = []struct {
+	err    error
+	status int
+}{
+	{ErrAborted, StatusClientGone},
+	{ErrDeclined, http.StatusNotFound},
+	{ErrBadRequest, http.StatusBadRequest},
+	{ErrForbidden, http.StatusForbidden},
+	{ErrNotFound, http.StatusNotFound},
+	{ErrTooLarge, http.StatusRequestEntityTooLarge},
+	{ErrRedirectLoop, http.StatusInternalServerError},
+	{ErrUpgrade, http.StatusNotImplemented},
+	{ErrBusy, http.StatusServiceUnavailable},
+	{ErrTimeout, http.StatusGatewayTimeout},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout},
+	{ErrBadResponse, http.StatusBadGateway},
+	{ErrUnreachable, http.StatusBadGateway},
+	{ErrTruncated, http.StatusBadGateway},
+	{context.Canceled, StatusClientGone},
+}
+
+// StatusOf returns the HTTP status for an error of a [Handler]: an [*Error]'s own, else by the sentinel it wraps, else 504
+// for a network time-out, 502 for another network error, and 500. It is the only place where errors become statuses.
+func StatusOf(err error) int {
+	var e *Error
+	for inner := err; errors.As(inner, &e); inner = e.Err {
+		if e.Status != 0 {
+			return e.Status
+		}
+	}
+	for _, s := range statuses {
+		if errors.Is(err, s.err) {
+			return s.status
+		}
+	}
+	var ne net.Error
+	switch {
+	case !errors.As(err, &ne):
+		return http.StatusInternalServerError
+	case ne.Timeout():
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusBadGateway
+}
+
+// RetryAfter returns when another try may succeed, as the error says; 0 means unknown.
+func RetryAfter(err error) time.Duration {
+	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
+		if e.RetryAfter != 0 {
+			return e.RetryAfter
+		}
+	}
+	return 0
+}

@@ -1,0 +1,67 @@
+package adapters
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"sync"
+)
+
+const (
+	maxStderrLine = 8 << 10 // longer lines are cut into pieces
+	maxStderr     = 1 << 20 // limit stderr: bytes of one request that are logged
+)
+
+// A StderrLog is a Request.Stderr that logs an application's diagnostics line by line, up to 1 MiB for a request. The
+// zero value with Log set is ready; it may be used by several goroutines.
+type StderrLog struct {
+	Log *slog.Logger // with the attributes that name the request
+
+	mu      sync.Mutex
+	partial []byte
+	taken   int64
+	dropped int64
+}
+
+// Write logs the complete lines in b and keeps the rest. It never fails.
+func (l *StderrLog) Write(b []byte) (int, error) {
+	n := len(b)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if rest := maxStderr - l.taken; int64(len(b)) > rest {
+		l.dropped += int64(len(b)) - rest
+		b = b[:rest]
+	}
+	l.taken += int64(len(b))
+	for len(b) > 0 {
+		line, rest, whole := bytes.Cut(b, []byte("\n"))
+		if room := maxStderrLine - len(l.partial); len(line) > room {
+			line, rest, whole = b[:room], b[room:], true
+		}
+		l.partial = append(l.partial, line...)
+		if whole {
+			l.emit()
+		}
+		b = rest
+	}
+	return n, nil
+}
+
+func (l *StderrLog) emit() {
+	if line := bytes.TrimRight(l.partial, "\r"); len(line) > 0 {
+		l.Log.Warn("stderr", "line", string(line))
+	}
+	l.partial = l.partial[:0]
+}
+
+// Close logs an unfinished line, and how much was dropped.
+func (l *StderrLog) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.emit()
+	if l.dropped > 0 {
+		l.Log.Warn("stderr", "line", fmt.Sprintf("%d more bytes dropped (limit stderr)", l.dropped))
+		l.dropped = 0
+	}
+	return nil
+}

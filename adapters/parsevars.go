@@ -1,0 +1,167 @@
+package adapters
+
+import (
+	"fmt"
+	"iter"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// ParseVars makes a Request of meta-variables, the reverse of [Request.All]: what All would not yield again in the same
+// form is kept in Vars, so nothing is lost. HTTP_PROXY alone is dropped, since no web server may pass it on (httpoxy).
+// Without REQUEST_URI, URI is built from SCRIPT_NAME, PATH_INFO and QUERY_STRING. Without CONTENT_LENGTH, ContentLength
+// is -1. Body is left to the caller. The error wraps [ErrBadRequest]: no REQUEST_METHOD, a CONTENT_LENGTH that is no
+// number, a control byte in a header field.
+func ParseVars(vars iter.Seq2[string, string]) (*Request, error) {
+	p := varParser{r: &Request{ContentLength: -1}}
+	for name, value := range vars {
+		if err := p.add(name, value); err != nil {
+			return nil, err
+		}
+	}
+	return p.finish()
+}
+
+type varParser struct {
+	r                 *Request
+	https, translated string
+}
+
+func (p *varParser) add(name, value string) error {
+	if strings.HasPrefix(name, "HTTP_") {
+		return p.addField(name, value)
+	}
+	if field := p.field(name); field != nil {
+		*field = value
+		return nil
+	}
+	switch name {
+	case "CONTENT_TYPE":
+		if value != "" {
+			p.r.Header.Add("Content-Type", value)
+		}
+		return checkField(name, value)
+	case "CONTENT_LENGTH":
+		return p.setLength(value)
+	case "GATEWAY_INTERFACE":
+		if value == "CGI/1.1" {
+			return nil // All yields it again
+		}
+	}
+	p.r.Vars = append(p.r.Vars, Var{name, value})
+	return nil
+}
+
+// field returns where the variable called name is kept in a Request as it is; nil if it has no such place.
+func (p *varParser) field(name string) *string {
+	r := p.r
+	switch name {
+	case "REQUEST_METHOD":
+		return &r.Method
+	case "REQUEST_URI":
+		return &r.URI
+	case "SERVER_PROTOCOL":
+		return &r.Proto
+	case "QUERY_STRING":
+		return &r.Query
+	case "REQUEST_SCHEME":
+		return &r.Scheme
+	case "HTTPS":
+		return &p.https
+	case "REQUEST_ID":
+		return &r.ID
+	case "SCRIPT_NAME":
+		return &r.Script.Name
+	case "PATH_INFO":
+		return &r.Script.PathInfo
+	case "SCRIPT_FILENAME":
+		return &r.Script.Filename
+	case "DOCUMENT_ROOT":
+		return &r.Script.Root
+	case "PATH_TRANSLATED":
+		return &p.translated
+	case "REMOTE_ADDR":
+		return &r.Remote.Addr
+	case "REMOTE_PORT":
+		return &r.Remote.Port
+	case "REMOTE_HOST":
+		return &r.Remote.Name
+	case "SERVER_ADDR":
+		return &r.Local.Addr
+	case "SERVER_PORT":
+		return &r.Local.Port
+	case "SERVER_NAME":
+		return &r.Local.Name
+	case "AUTH_TYPE":
+		return &r.AuthType
+	case "REMOTE_USER":
+		return &r.User
+	}
+	return nil
+}
+
+func (p *varParser) addField(name, value string) error {
+	switch name {
+	case "HTTP_PROXY":
+		return nil
+	case "HTTP_HOST":
+		p.r.Host = value
+		return checkField(name, value)
+	}
+	if field, ok := fieldName(name); ok {
+		p.r.Header.Add(field, value)
+		return checkField(name, value)
+	}
+	p.r.Vars = append(p.r.Vars, Var{name, value})
+	return nil
+}
+
+func checkField(name, value string) error {
+	if !ValidValue(value) {
+		return fmt.Errorf("%w: control byte in %s", ErrBadRequest, name)
+	}
+	return nil
+}
+
+func (p *varParser) setLength(value string) error {
+	if value == "" {
+		return nil
+	}
+	n, err := ParseLength(value)
+	if err != nil {
+		return fmt.Errorf("%w: CONTENT_LENGTH %.40q", ErrBadRequest, value)
+	}
+	p.r.ContentLength = n
+	return nil
+}
+
+// ParseLength parses a Content-Length, which is digits alone (RFC 9110 8.6).
+func ParseLength(s string) (int64, error) {
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil || s[0] == '+' {
+		return 0, strconv.ErrSyntax
+	}
+	return int64(n), nil
+}
+
+func (p *varParser) finish() (*Request, error) {
+	r := p.r
+	if r.Method == "" {
+		return nil, fmt.Errorf("%w: no REQUEST_METHOD", ErrBadRequest)
+	}
+	if p.https == "on" && (r.Scheme == "" || r.Scheme == "https") {
+		r.Scheme = "https"
+	} else if p.https != "" || r.Scheme == "https" {
+		r.Vars = append(r.Vars, Var{"HTTPS", p.https})
+	}
+	if s := r.Script; s.PathInfo == "" || s.Root == "" || p.translated != s.Root+s.PathInfo {
+		if p.translated != "" || s.PathInfo != "" && s.Root != "" {
+			r.Vars = append(r.Vars, Var{"PATH_TRANSLATED", p.translated}) // "" keeps All from making one up
+		}
+	}
+	if r.URI == "" {
+		r.URI = (&url.URL{Path: r.Path(), RawQuery: r.Query}).RequestURI()
+	}
+	return r, nil
+}

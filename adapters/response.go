@@ -1,0 +1,137 @@
+package adapters
+
+import (
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Response is what a [Handler] answers.
+type Response struct {
+	Status int // 200 to 599, or 101
+	Header Header
+	// Trailer returns the trailer fields once Body has returned io.EOF; it may be nil.
+	Trailer func() Header
+
+	// Body is never nil, also when there is nothing in it. Whoever gets the Response closes it. Close may be called while
+	// Read or WriteTo runs: it aborts the request and makes them return. Close does not wait for Request.Body.Read.
+	// An error other than io.EOF means that the response is truncated and must not be made to look complete.
+	// Body is an io.WriterTo where that saves a copy; its WriteTo calls Flush, if the writer has it, before it waits.
+	// With Status 101 it is an io.ReadWriteCloser, the upgraded connection.
+	Body io.ReadCloser
+
+	// LocalRedirect is a path and query to ask for instead, RFC 3875 6.2.2; then nothing else of the Response counts but
+	// Body, which is to be closed. The Dispatcher follows it.
+	LocalRedirect string
+
+	// AppStatus returns the application's exit status or FCGI_END_REQUEST's appStatus. It may be nil; the value is valid
+	// after Body's io.EOF, or a nil error from its WriteTo.
+	AppStatus func() int
+}
+
+// Reply returns a small complete response.
+func Reply(status int, contentType, body string) *Response {
+	return &Response{
+		Status: status,
+		Header: Header{{"Content-Type", contentType}, {"Content-Length", strconv.Itoa(len(body))}},
+		Body:   textBody{strings.NewReader(body)},
+	}
+}
+
+type textBody struct{ *strings.Reader }
+
+func (textBody) Close() error { return nil }
+
+// NoBody is a Response.Body with nothing in it.
+var NoBody io.ReadCloser = noBody{}
+
+type noBody struct{}
+
+func (noBody) Read([]byte) (int, error)         { return 0, io.EOF }
+func (noBody) WriteTo(io.Writer) (int64, error) { return 0, nil }
+func (noBody) Close() error                     { return nil }
+
+// BodyAllowed reports whether a response of this status to this method carries a body (RFC 9110 6.4.1).
+func BodyAllowed(method string, status int) bool {
+	return method != "HEAD" && status >= 200 && status != 204 && status != 304
+}
+
+// OnClose returns body with fn called once, after its first Close. WriteTo and Write of body stay available.
+func OnClose(body io.ReadCloser, fn func()) io.ReadCloser {
+	b := &onClose{ReadCloser: body, fn: fn}
+	if w, ok := body.(io.Writer); ok {
+		return struct {
+			*onClose
+			io.Writer
+		}{b, w}
+	}
+	return b
+}
+
+type onClose struct {
+	io.ReadCloser
+	once sync.Once
+	fn   func()
+}
+
+func (b *onClose) WriteTo(w io.Writer) (int64, error) { return Copy(w, b.ReadCloser) }
+
+func (b *onClose) Close() error {
+	err := b.ReadCloser.Close()
+	b.once.Do(b.fn)
+	return err
+}
+
+// Copy writes body to w until io.EOF, and flushes w, if it has a Flush method, before it waits for more: an event stream
+// needs no configuration. It returns body's error or w's.
+func Copy(w io.Writer, body io.Reader) (int64, error) {
+	if from, ok := body.(io.WriterTo); ok {
+		return from.WriteTo(w)
+	}
+	buf := copyBuffers.Get().(*[copyBufferSize]byte)
+	defer copyBuffers.Put(buf)
+	flusher, _ := w.(Flusher)
+	var written int64
+	for {
+		n, err := body.Read(buf[:])
+		if n > 0 {
+			m, werr := w.Write(buf[:n])
+			written += int64(m)
+			if werr != nil {
+				return written, werr
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return written, nil
+		case err != nil:
+			return written, err
+		case n < len(buf) && flusher != nil:
+			flusher.Flush()
+		}
+	}
+}
+
+const copyBufferSize = 32 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }}
+
+// A Flusher sends what it has buffered; http.Flusher is one.
+type Flusher interface{ Flush() }
+
+// drainTime is how long Drain waits for the end of a body that nobody wants.
+const drainTime = time.Second
+
+// Drain reads and drops up to limit bytes of body for at most a second, so that the backend can keep its connection,
+// and closes it. It is for responses of which only the header counts: HEAD, 304, X-Sendfile, an authorizer's 200.
+func Drain(body io.ReadCloser, limit int64) error {
+	abort := time.AfterFunc(drainTime, func() { body.Close() })
+	defer abort.Stop()
+	_, err := io.CopyN(io.Discard, body, limit)
+	if cerr := body.Close(); err == io.EOF {
+		err = cerr
+	}
+	return err
+}
