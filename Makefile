@@ -1,0 +1,52 @@
+# make help lists the targets. scripts/test installs what the tests need and then runs "make check".
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# How long each fuzz target runs: a number of inputs ("50000x") or a time ("10m").
+FUZZTIME ?= 50000x
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/gangway
+	go build -trimpath -o bin/gangway ./cli/gangway
+
+.PHONY: check
+check: fmt vet staticcheck arch cross test fuzz ## everything that must hold before a change is pushed
+
+.PHONY: fmt
+fmt: ## fail if gofmt would change a file
+	@changed=$$(gofmt -l .); [ -z "$$changed" ] || { printf 'gofmt would change:\n%s\n' "$$changed" >&2; exit 1; }
+
+.PHONY: vet
+vet: ## go vet
+	go vet ./...
+
+.PHONY: staticcheck
+staticcheck: ## staticcheck, with all its checks (staticcheck.conf)
+	go run $(STATICCHECK) ./...
+
+.PHONY: arch
+arch: ## who may import whom, and how long functions and files may be
+	go test -count=1 ./internal/arch
+
+.PHONY: test
+test: ## all tests with the race detector, README and example code among them
+	go test -race -shuffle=on -timeout=10m ./...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: cross
+cross: ## build for macOS and Windows, and vet the tests there
+	GOOS=darwin go build ./... && GOOS=darwin go vet ./...
+	GOOS=windows go build ./... && GOOS=windows go vet ./...
+
+.PHONY: clean
+clean: ## remove what the other targets built
+	rm -rf bin
