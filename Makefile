@@ -2,9 +2,6 @@
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# How long each fuzz target runs: a number of inputs ("50000x") or a time ("10m").
-FUZZTIME ?= 50000x
-
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -39,7 +36,7 @@ test: ## all tests with the race detector, README and example code among them
 	go test -race -shuffle=on -timeout=10m ./...
 
 .PHONY: fuzz
-fuzz: ## run each fuzz target for FUZZTIME
+fuzz: ## run each fuzz target for a moment, or for FUZZTIME (20000x, 10m)
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: cross
