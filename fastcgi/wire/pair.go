@@ -64,11 +64,11 @@ func appendLengths(dst []byte, name, value string) []byte {
 
 // pairLen returns the size of the encoded pair, which may exceed a 32-bit int.
 func pairLen(name, value string) int64 {
-	return int64(lengthLen(len(name))+len(name)) + int64(lengthLen(len(value))+len(value))
+	return lengthLen(name) + int64(len(name)) + lengthLen(value) + int64(len(value))
 }
 
-func lengthLen(n int) int {
-	if n <= maxShort {
+func lengthLen(s string) int64 {
+	if len(s) <= maxShort {
 		return 1
 	}
 	return 4
