@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -147,6 +148,14 @@ func TestAppendKeepsWhatIsThere(t *testing.T) {
 
 func TestAppendRecordTooLong(t *testing.T) {
 	assert.Panics(t, func() { wire.AppendRecord(nil, wire.TypeStdin, 1, make([]byte, 65536)) })
+}
+
+func TestAppendLength(t *testing.T) {
+	n := math.MaxInt32
+	assert.Equal(t, []byte{0xff, 0xff, 0xff, 0xff}, wire.AppendLength(nil, n))
+	if n++; n > 0 { // an int of 64 bits
+		assert.Panics(t, func() { wire.AppendLength(nil, n) })
+	}
 }
 
 func addAll(p wire.Params, namesAndValues ...string) []byte {
