@@ -4,6 +4,7 @@ import (
 	"iter"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // A Field is one header field, its name as the sender wrote it.
@@ -89,27 +90,14 @@ func HeaderFrom(m http.Header) Header {
 	for _, values := range m {
 		n += len(values)
 	}
-	return appendHTTP(make(Header, 0, n), m)
-}
-
-func appendHTTP(h Header, m http.Header) Header {
+	h := make(Header, 0, n)
 	for name, values := range m {
 		for _, v := range values {
 			h = append(h, Field{name, v})
 		}
 	}
-	slices.SortStableFunc(h, compareNames)
+	slices.SortStableFunc(h, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
 	return h
-}
-
-func compareNames(a, b Field) int {
-	switch {
-	case a.Name < b.Name:
-		return -1
-	case a.Name > b.Name:
-		return 1
-	}
-	return 0
 }
 
 // EqualName reports whether two field names are the same. Unlike strings.EqualFold it knows only ASCII (RFC 9110 5.1).

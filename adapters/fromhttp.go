@@ -1,0 +1,183 @@
+package adapters
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+func fromHTTP(req *Request, r *http.Request, serverName string) error {
+	*req = Request{
+		Method:        r.Method,
+		URI:           r.RequestURI,
+		Proto:         r.Proto,
+		Host:          r.Host,
+		Query:         r.URL.RawQuery,
+		Scheme:        "http",
+		Header:        requestHeader(r.Header),
+		ContentLength: r.ContentLength,
+		TLS:           r.TLS,
+	}
+	if r.TLS != nil {
+		req.Scheme = "https"
+	}
+	if req.URI == "" || req.URI[0] != '/' && req.URI != "*" {
+		req.URI = r.URL.RequestURI() // absolute form, or a request made by a program
+	}
+	if r.Body != nil && r.Body != http.NoBody || len(r.Header["Content-Length"]) > 0 {
+		req.Body = r.Body
+	}
+	if err := httpScript(&req.Script, r); err != nil {
+		return err
+	}
+	httpEndpoints(req, r, serverName)
+	return nil
+}
+
+// httpScript finds SCRIPT_NAME and PATH_INFO of a request that no resolver has seen.
+func httpScript(s *Script, r *http.Request) error {
+	if r.URL.Path == "*" || r.URL.Path == "" {
+		return nil // OPTIONS *
+	}
+	path, err := cleanPath(r.URL.Path)
+	if err != nil {
+		return err
+	}
+	s.PathInfo = path
+	if strings.HasPrefix(r.RequestURI, path) || r.RequestURI == "" {
+		return nil
+	}
+	raw, _, _ := strings.Cut(r.RequestURI, "?")
+	if whole, err := CanonicalPath(raw); err == nil {
+		s.Name, _ = strings.CutSuffix(whole, path)
+		if s.Name == whole {
+			s.Name = ""
+		}
+	}
+	return nil
+}
+
+// requestHeader converts the fields that reach the application. Those that concern the client's connection stay, but
+// for the two that would ask the application to change the protocol, in a request that really asks for it.
+func requestHeader(m http.Header) Header {
+	h := HeaderFrom(m)
+	upgrade := h.Get("Upgrade")
+	h = StripHopByHop(h)
+	h.Del("Content-Length")
+	if upgrade != "" {
+		h = append(h, Field{"Connection", "Upgrade"}, Field{"Upgrade", upgrade})
+	}
+	return h
+}
+
+func httpEndpoints(req *Request, r *http.Request, serverName string) {
+	req.Remote.Addr, req.Remote.Port = splitAddr(r.RemoteAddr)
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		req.Local.Addr, req.Local.Port = splitNetAddr(local)
+	}
+	host, port := "", ""
+	if r.Host != "" {
+		host, port = splitAddr(r.Host)
+	}
+	if req.Local.Port == "" { // a Unix socket
+		req.Local.Port = cmp.Or(port, map[string]string{"http": "80", "https": "443"}[req.Scheme])
+	}
+	req.Local.Name = cmp.Or(serverName, host, req.Local.Addr)
+}
+
+func splitNetAddr(a net.Addr) (addr, port string) {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.IP.String(), strconv.Itoa(tcp.Port)
+	}
+	return splitAddr(a.String())
+}
+
+// splitAddr divides HOST:PORT; a client on a Unix socket, which has no address, is local.
+func splitAddr(s string) (addr, port string) {
+	if s == "" || s[0] == '@' || s[0] == '/' {
+		return loopback, ""
+	}
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 || strings.HasSuffix(s, "]") {
+		return strings.Trim(s, "[]"), ""
+	}
+	return strings.Trim(s[:i], "[]"), s[i+1:]
+}
+
+const loopback = "127.0.0.1"
+
+// A requestBody is the one gate between a net/http request body and a backend. After shut, no Read is under way and
+// each further one returns ErrAborted.
+type requestBody struct {
+	body io.ReadCloser
+	rc   *http.ResponseController
+
+	mu      sync.Mutex
+	idle    sync.Cond // reading became false
+	reading bool
+	over    bool
+}
+
+func (b *requestBody) init(r *http.Request, rc *http.ResponseController) {
+	b.body, b.rc, b.idle.L = r.Body, rc, &b.mu
+}
+
+// Read reads the body. There is one reader at a time.
+func (b *requestBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return 0, ErrAborted
+	}
+	b.reading = true
+	b.mu.Unlock()
+	n, err := b.body.Read(p)
+	b.mu.Lock()
+	b.reading = false
+	b.idle.Broadcast()
+	if b.over {
+		return 0, ErrAborted
+	}
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		err = ErrTooLarge
+	}
+	return n, err
+}
+
+func (b *requestBody) shut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	if b.reading {
+		b.rc.SetReadDeadline(time.Unix(1, 0)) // net/http sets it anew for the next request
+	}
+	for b.reading {
+		b.idle.Wait()
+	}
+}
+
+type idSource struct {
+	prefix string
+	count  atomic.Uint64
+}
+
+var requestIDs = func() *idSource {
+	b := make([]byte, 5)
+	rand.Read(b)
+	return &idSource{prefix: hex.EncodeToString(b)}
+}()
+
+func (s *idSource) next() string {
+	b := make([]byte, 0, 24)
+	b = append(b, s.prefix...)
+	return string(strconv.AppendUint(append(b, '-'), s.count.Add(1), 36))
+}

@@ -1,0 +1,250 @@
+package adapters
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// HTTP returns the net/http frontend of h: HTTP/1.1, HTTP/2 and h2c, as the http.Server is configured.
+func HTTP(h Handler) http.Handler { return &HTTPFrontend{Handler: h} }
+
+// An HTTPFrontend lets a [Handler] answer the requests of a net/http server. It is safe for concurrent use.
+//
+// A response that its application cuts short never looks complete: HTTP/1.1 gets no last chunk, HTTP/1.0 a reset
+// connection, HTTP/2 RST_STREAM. Responses are flushed when the backend has nothing more to give at the moment.
+type HTTPFrontend struct {
+	Handler Handler
+	// Log takes failures and the diagnostics of applications; nil is slog.Default.
+	Log *slog.Logger
+	// ServerName is SERVER_NAME; empty is the host that the client asked for, or the local address without one.
+	ServerName string
+}
+
+// ServeHTTP carries one request to the Handler and its response back.
+func (f *HTTPFrontend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{w: w, r: r, rc: http.NewResponseController(w), log: f.Log}
+	if x.log == nil {
+		x.log = slog.Default()
+	}
+	defer x.end()
+	if err := x.start(f.ServerName); err != nil {
+		x.fail(err)
+		return
+	}
+	resp, err := f.Handler.Serve(r.Context(), &x.req)
+	if err != nil {
+		x.fail(err)
+		return
+	}
+	x.answer(resp)
+}
+
+// An exchange is one request and its response over net/http.
+type exchange struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	rc   *http.ResponseController
+	req  Request
+	body requestBody
+	log  *slog.Logger
+	diag StderrLog
+}
+
+func (x *exchange) start(serverName string) error {
+	if x.r.Method == http.MethodConnect {
+		return fmt.Errorf("%w: CONNECT", ErrUpgrade)
+	}
+	if err := fromHTTP(&x.req, x.r, serverName); err != nil {
+		return err
+	}
+	x.rc.EnableFullDuplex() // else an early answer waits for the upload; HTTP/2 is full duplex as it is
+	x.req.ID = newRequestID()
+	x.log = x.log.With("request", x.req.ID)
+	x.diag.Log = x.log
+	x.req.Stderr = &x.diag
+	if x.r.ProtoAtLeast(1, 1) {
+		x.req.Informational = x.informational
+	}
+	if x.req.Body != nil {
+		x.body.init(x.r, x.rc)
+		x.req.Body = &x.body
+		x.req.Trailer = func() Header { return HeaderFrom(x.r.Trailer) }
+	}
+	return nil
+}
+
+// end comes after everything else: nobody reads the request's body any more.
+func (x *exchange) end() {
+	if x.req.Body != nil {
+		x.body.shut()
+	}
+	if x.diag.Log != nil {
+		x.diag.Close()
+	}
+}
+
+func (x *exchange) informational(status int, h Header) error {
+	if status == http.StatusSwitchingProtocols {
+		return fmt.Errorf("%w: 101 as an interim response", ErrBadResponse)
+	}
+	header := x.w.Header()
+	for _, f := range StripHopByHop(h) {
+		header.Add(f.Name, f.Value)
+	}
+	x.w.WriteHeader(status)
+	clear(header)
+	return nil
+}
+
+// fail answers with the status of err, as text.
+func (x *exchange) fail(err error) {
+	status := StatusOf(err)
+	x.logError(status, err)
+	if status == StatusClientGone {
+		panic(http.ErrAbortHandler)
+	}
+	header := x.w.Header()
+	if wait := RetryAfter(err); wait > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
+	text := ErrorText(status)
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(text)))
+	x.w.WriteHeader(status)
+	if x.r.Method != http.MethodHead {
+		fmt.Fprint(x.w, text)
+	}
+}
+
+// ErrorText returns the body of an error that gangway itself answers: the status, and nothing about its inside.
+func ErrorText(status int) string { return strconv.Itoa(status) + " " + http.StatusText(status) + "\n" }
+
+func (x *exchange) logError(status int, err error) {
+	level := slog.LevelError
+	switch {
+	case status == StatusClientGone:
+		level = slog.LevelDebug
+	case status < 500:
+		level = slog.LevelInfo
+	}
+	x.log.Log(x.r.Context(), level, "request failed", "method", x.r.Method, "uri", x.r.RequestURI, "status", status,
+		"error", err)
+}
+
+func (x *exchange) answer(resp *Response) {
+	defer resp.Body.Close()
+	defer x.end() // before Body.Close, which then finds no reader at the request's body
+	switch {
+	case resp.Status == http.StatusSwitchingProtocols:
+		x.upgrade(resp)
+		return
+	case resp.Status < 200 || resp.Status > 999:
+		x.fail(fmt.Errorf("%w: status %d", ErrBadResponse, resp.Status))
+		return
+	}
+	header := x.w.Header()
+	for _, f := range resp.Header {
+		header.Add(f.Name, f.Value)
+	}
+	if !resp.Header.Has("Content-Type") {
+		header["Content-Type"] = nil // net/http would guess one
+	}
+	x.w.WriteHeader(resp.Status)
+	if !BodyAllowed(x.r.Method, resp.Status) {
+		x.rc.Flush()
+		Drain(resp.Body, math.MaxInt64)
+		return
+	}
+	n, err := Copy(x.w, resp.Body)
+	if length := resp.Header.Get("Content-Length"); err == nil && length != "" && length != strconv.FormatInt(n, 10) {
+		err = fmt.Errorf("%w: %d of %s bytes", ErrTruncated, n, length)
+	}
+	if err != nil {
+		x.cut(resp, err)
+		return
+	}
+	if resp.Trailer != nil {
+		for _, f := range resp.Trailer() {
+			header.Add(http.TrailerPrefix+f.Name, f.Value)
+		}
+	}
+}
+
+// cut ends a response that cannot be completed, so that the client sees it.
+func (x *exchange) cut(resp *Response, err error) {
+	if errors.Is(err, http.ErrContentLength) {
+		x.log.Error("application sent more than its Content-Length", "uri", x.r.RequestURI)
+		return // the client has the whole message
+	}
+	status := StatusOf(err)
+	if x.r.Context().Err() != nil {
+		status = StatusClientGone
+	}
+	x.logError(status, err)
+	x.end()
+	resp.Body.Close()
+	x.rc.Flush()
+	if x.r.ProtoMajor == 1 && x.r.ProtoMinor == 0 {
+		if conn, _, err := x.rc.Hijack(); err == nil {
+			ResetConn(conn)
+			return
+		}
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// upgrade joins the client's connection with the application's, RFC 9110 7.8.
+func (x *exchange) upgrade(resp *Response) {
+	app, ok := resp.Body.(interface {
+		Read([]byte) (int, error)
+		Write([]byte) (int, error)
+	})
+	if !ok || x.r.ProtoMajor != 1 || x.r.ProtoMinor == 0 {
+		x.fail(ErrUpgrade)
+		return
+	}
+	conn, buffered, err := x.rc.Hijack()
+	if err != nil {
+		x.fail(fmt.Errorf("%w: %v", ErrUpgrade, err))
+		return
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Time{})
+	head := []byte("HTTP/1.1 101 Switching Protocols\r\n")
+	for _, f := range resp.Header {
+		if ValidName(f.Name) && ValidValue(f.Value) {
+			head = append(append(append(append(head, f.Name...), ": "...), f.Value...), "\r\n"...)
+		}
+	}
+	if _, err := conn.Write(append(head, "\r\n"...)); err != nil {
+		return
+	}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		Copy(app, buffered)
+		resp.Body.Close()
+	}()
+	Copy(conn, app)
+	conn.Close()
+	<-sent
+}
+
+// newRequestID returns a name for a request that is unique among running gateways.
+func newRequestID() string { return requestIDs.next() }
+
+// FromHTTP returns the Request for r: Script.PathInfo is the canonical path, or what is left of it if a handler before
+// (http.StripPrefix) took a prefix off, which then is Script.Name. r.Body is passed as it is. The error wraps
+// [ErrBadRequest].
+func FromHTTP(r *http.Request) (*Request, error) {
+	req := new(Request)
+	if err := fromHTTP(req, r, ""); err != nil {
+		return nil, err
+	}
+	return req, nil
+}

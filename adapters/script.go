@@ -1,0 +1,250 @@
+package adapters
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A ScriptResolver finds the script of a request by walking a tree of files, and passes the request to To with Script
+// filled in, or to Files if it is for a file that is no script. The longest prefix of the path that is a regular file
+// beneath the root is SCRIPT_NAME and the rest PATH_INFO; nothing is guessed. Files and folders whose name begins with a
+// dot do not exist, and no symbolic link leads out of the root unless FollowSymlinks says so.
+//
+// The fields must not change once the resolver is in use. It is safe for concurrent use.
+type ScriptResolver struct {
+	// To answers the requests for scripts.
+	To Handler
+	// Files answers the requests for other files; nil means that they are not found.
+	Files Handler
+
+	// Root is the folder of the scripts as the application sees it: DOCUMENT_ROOT.
+	Root string
+	// LocalRoot is the same folder as this process sees it; empty means Root. While it does not exist, the path is split
+	// after its first segment that ends in one of Ext, and Files is not asked.
+	LocalRoot string
+	// Ext are the extensions of scripts, dot included; nil is ".php". "*" makes every file a script.
+	Ext []string
+	// Index are the names tried for a folder; nil is "index.php".
+	Index []string
+	// Script, a path beneath Root, is the one script for every request (a front controller); empty means that the path
+	// decides. If Files is set, existing files that are no scripts go there first.
+	Script string
+	// FollowSymlinks lets symbolic links lead out of the root.
+	FollowSymlinks bool
+	// Log takes the warning that LocalRoot does not exist; nil is slog.Default.
+	Log *slog.Logger
+
+	warned sync.Once
+}
+
+// Serve passes req on to To or Files. The error wraps [ErrNotFound] and says which component of the path is missing.
+func (s *ScriptResolver) Serve(ctx context.Context, req *Request) (*Response, error) {
+	if EncodedSeparator(req.URI) {
+		return nil, fmt.Errorf("%w: encoded separator in %.80q", ErrNotFound, req.URI)
+	}
+	target, err := s.Resolve(req.Path())
+	switch {
+	case err != nil:
+		return nil, err
+	case target.Redirect != "":
+		return redirectTo(target.Redirect, req.Query), nil
+	case target.File:
+		return s.Files.Serve(ctx, req)
+	}
+	c := *req
+	c.Script = target.Script
+	return s.To.Serve(ctx, &c)
+}
+
+func redirectTo(path, query string) *Response {
+	location := (&url.URL{Path: path, RawQuery: query}).String()
+	if strings.HasPrefix(path, "//") {
+		location = "/." + location // else a host
+	}
+	resp := Reply(http.StatusMovedPermanently, "text/plain; charset=utf-8", ErrorText(http.StatusMovedPermanently))
+	resp.Header.Add("Location", location)
+	return resp
+}
+
+// A Target is what a [ScriptResolver] finds for a path: one of a script, a file that is no script, and a redirect.
+type Target struct {
+	Script   Script
+	File     bool
+	Redirect string // the path with the slash that a folder needs
+}
+
+// Resolve finds what a canonical path stands for. The error wraps [ErrNotFound].
+func (s *ScriptResolver) Resolve(path string) (Target, error) {
+	tree, err := s.open()
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return Target{}, fmt.Errorf("%w: %v", ErrNotFound, err)
+		}
+		s.warned.Do(func() { s.warn(err) })
+		return s.split(path)
+	}
+	defer tree.Close()
+	if s.Script == "" {
+		return s.walk(tree, path)
+	}
+	if s.Files != nil {
+		if t, err := s.walk(tree, path); err == nil && t.File {
+			return t, nil
+		}
+	}
+	return s.front(path), nil
+}
+
+func (s *ScriptResolver) warn(err error) {
+	log := s.Log
+	if log == nil {
+		log = slog.Default()
+	}
+	log.Warn("the folder of the scripts is not there: splitting paths by extension, serving no files", "error", err)
+}
+
+// A tree looks files up beneath a root.
+type tree interface {
+	Stat(name string) (fs.FileInfo, error)
+	Close() error
+}
+
+type openTree string
+
+func (t openTree) Stat(name string) (fs.FileInfo, error) {
+	return os.Stat(filepath.Join(string(t), name))
+}
+func (t openTree) Close() error { return nil }
+
+// open is done for each request, so that a root that is a link to a release can be switched to the next one.
+func (s *ScriptResolver) open() (tree, error) {
+	root := s.LocalRoot
+	if root == "" {
+		root = s.Root
+	}
+	if s.FollowSymlinks {
+		_, err := os.Stat(root)
+		return openTree(root), err
+	}
+	return os.OpenRoot(root)
+}
+
+func (s *ScriptResolver) isScript(name string) bool {
+	if s.Ext == nil {
+		return strings.HasSuffix(name, ".php")
+	}
+	return slices.ContainsFunc(s.Ext, func(ext string) bool { return ext == "*" || strings.HasSuffix(name, ext) })
+}
+
+func (s *ScriptResolver) script(name, pathInfo string) Target {
+	root := strings.TrimSuffix(s.Root, "/")
+	return Target{Script: Script{Name: name, PathInfo: pathInfo, Filename: root + name, Root: s.Root}}
+}
+
+// front is rule (c) of the path mapping: one script for all.
+func (s *ScriptResolver) front(path string) Target {
+	name := "/" + strings.TrimPrefix(s.Script, "/")
+	rest, ok := strings.CutPrefix(path, name)
+	if !ok || rest != "" && rest[0] != '/' {
+		rest = ""
+	}
+	return s.script(name, rest)
+}
+
+// split divides a path without looking at files.
+func (s *ScriptResolver) split(path string) (Target, error) {
+	if s.Script != "" {
+		return s.front(path), nil
+	}
+	for end := range segmentEnds(path) {
+		if s.isScript(path[:end]) {
+			return s.script(path[:end], path[end:]), nil
+		}
+	}
+	if index := s.index(); strings.HasSuffix(path, "/") && len(index) > 0 {
+		return s.script(path+index[0], ""), nil
+	}
+	return Target{}, fmt.Errorf("%w: no segment of %q is a script", ErrNotFound, path)
+}
+
+func (s *ScriptResolver) index() []string {
+	if s.Index == nil {
+		return []string{"index.php"}
+	}
+	return s.Index
+}
+
+// walk follows the path through the tree to the first regular file.
+func (s *ScriptResolver) walk(t tree, path string) (Target, error) {
+	if strings.Contains(path, "/.") || strings.ContainsRune(path, '\\') {
+		return Target{}, fmt.Errorf("%w: %q has a hidden component", ErrNotFound, path)
+	}
+	if path == "/" {
+		return s.folder(t, path)
+	}
+	for end := range segmentEnds(path) {
+		info, err := t.Stat(path[1:end])
+		switch {
+		case err != nil:
+			return Target{}, fmt.Errorf("%w: %s: component %q: %v", ErrNotFound, path, path[:end], errors.Unwrap(err))
+		case info.Mode().IsRegular():
+			return s.file(path[:end], path[end:])
+		case !info.IsDir():
+			return Target{}, fmt.Errorf("%w: %q is neither file nor folder", ErrNotFound, path[:end])
+		}
+	}
+	return s.folder(t, path)
+}
+
+func (s *ScriptResolver) file(name, rest string) (Target, error) {
+	switch {
+	case s.isScript(name):
+		return s.script(name, rest), nil
+	case s.isScript(strings.ToLower(name)):
+		return Target{}, fmt.Errorf("%w: %q is a script but for its case", ErrNotFound, name)
+	case rest == "" && s.Files != nil:
+		return Target{File: true}, nil
+	case rest != "":
+		return Target{}, fmt.Errorf("%w: %q is a file and no script, %q follows", ErrNotFound, name, rest)
+	}
+	return Target{}, fmt.Errorf("%w: %q is no script", ErrNotFound, name)
+}
+
+func (s *ScriptResolver) folder(t tree, path string) (Target, error) {
+	if !strings.HasSuffix(path, "/") {
+		return Target{Redirect: path + "/"}, nil
+	}
+	for _, name := range s.index() {
+		if info, err := t.Stat(path[1:] + name); err == nil && info.Mode().IsRegular() {
+			return s.file(path+name, "")
+		}
+	}
+	if s.Files != nil {
+		return Target{File: true}, nil
+	}
+	return Target{}, fmt.Errorf("%w: folder %q has none of %q", ErrNotFound, path, s.index())
+}
+
+// segmentEnds yields where each segment of a path ends: "/a/b/" gives 2, 4.
+func segmentEnds(path string) func(yield func(int) bool) {
+	return func(yield func(int) bool) {
+		for i := 1; i < len(path); i++ {
+			if path[i] == '/' && !yield(i) {
+				return
+			}
+		}
+		if path != "" && path[len(path)-1] != '/' {
+			yield(len(path))
+		}
+	}
+}
