@@ -135,7 +135,7 @@ type listed struct {
 }
 
 func list(t *testing.T, goos string) []listed {
-	cmd := goCommand(t, "list", "-json=ImportPath,Imports", "./...")
+	cmd := goCommand(t, "list", "-e", "-json=ImportPath,Imports", "./...")
 	cmd.Env = append(cmd.Environ(), "GOOS="+goos)
 	out, err := cmd.Output()
 	require.NoError(t, err, stderrOf(err))
