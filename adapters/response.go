@@ -60,28 +60,78 @@ func BodyAllowed(method string, status int) bool {
 
 // OnClose returns body with fn called once, after its first Close. WriteTo and Write of body stay available.
 func OnClose(body io.ReadCloser, fn func()) io.ReadCloser {
-	b := &onClose{ReadCloser: body, fn: fn}
-	if w, ok := body.(io.Writer); ok {
+	return onClose(&closingBody{ReadCloser: body, closed: fn})
+}
+
+// OnEnd is OnClose for those who want to know how the body ended: n is the number of bytes that were taken from it. err
+// is io.EOF if they were all, nil if it was closed before, else the error that ended it, be it body's or that of the
+// writer it was copied to.
+func OnEnd(body io.ReadCloser, fn func(n int64, err error)) io.ReadCloser {
+	return onClose(&closingBody{ReadCloser: body, ended: fn})
+}
+
+func onClose(b *closingBody) io.ReadCloser {
+	if w, ok := b.ReadCloser.(io.Writer); ok {
 		return struct {
-			*onClose
+			*closingBody
 			io.Writer
 		}{b, w}
 	}
 	return b
 }
 
-type onClose struct {
+// A closingBody tells one of closed and ended that it was closed.
+type closingBody struct {
 	io.ReadCloser
+	closed func()
+	ended  func(n int64, err error)
+
 	once sync.Once
-	fn   func()
+	mu   sync.Mutex // Close may come from another goroutine than Read
+	n    int64
+	err  error
 }
 
-func (b *onClose) WriteTo(w io.Writer) (int64, error) { return Copy(w, b.ReadCloser) }
+func (b *closingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.count(int64(n), err)
+	return n, err
+}
 
-func (b *onClose) Close() error {
+func (b *closingBody) WriteTo(w io.Writer) (int64, error) {
+	n, err := Copy(w, b.ReadCloser)
+	if err == nil {
+		b.count(n, io.EOF)
+	} else {
+		b.count(n, err)
+	}
+	return n, err
+}
+
+func (b *closingBody) count(n int64, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.n += n
+	if b.err == nil {
+		b.err = err
+	}
+}
+
+func (b *closingBody) Close() error {
 	err := b.ReadCloser.Close()
-	b.once.Do(b.fn)
+	b.once.Do(b.tell)
 	return err
+}
+
+func (b *closingBody) tell() {
+	if b.closed != nil {
+		b.closed()
+		return
+	}
+	b.mu.Lock()
+	n, err := b.n, b.err
+	b.mu.Unlock()
+	b.ended(n, err)
 }
 
 // Copy writes body to w until io.EOF, and flushes w, if it has a Flush method, before it waits for more: an event stream

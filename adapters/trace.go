@@ -16,10 +16,11 @@ const (
 	numPhases
 )
 
-// A Trace collects when a request passed each [Phase] and which backend served it. Its methods may be called from any
+// A Trace collects when a request passed each [Phase], which backend served it and who asked. Its methods may be called from any
 // goroutine and on nil, where they do nothing.
 type Trace struct {
 	mu       sync.Mutex
+	user     string
 	backend  string
 	attempts int
 	marks    [numPhases]time.Time
@@ -65,4 +66,25 @@ func (t *Trace) Backend() (name string, attempts int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.backend, t.attempts
+}
+
+// Authenticated notes that the credentials of user were verified. An access log, which stands outside of the
+// authentication, does not see Request.User of the copy made there.
+func (t *Trace) Authenticated(user string) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.user = user
+}
+
+// User returns the user whose credentials were verified; "" if nobody's were.
+func (t *Trace) User() string {
+	if t == nil {
+		return ""
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.user
 }

@@ -10,7 +10,7 @@ import (
 // All yields every meta-variable of the request, each name once; encoders range over it instead of building a map.
 // Vars win over the fields. A variable with an empty value is left out, which RFC 3875 4.1 calls the same, except those
 // that must exist: GATEWAY_INTERFACE, SERVER_SOFTWARE, SERVER_PROTOCOL, SERVER_NAME, SERVER_PORT, REQUEST_METHOD,
-// SCRIPT_NAME, QUERY_STRING and REMOTE_ADDR.
+// SCRIPT_NAME (but for an Authorizer, FastCGI 1.0 section 6.3), QUERY_STRING and REMOTE_ADDR.
 //
 // Repeated header fields are joined, Cookie by "; ", others by ", ". A header field whose name has another character than
 // letter, digit and hyphen is left out, since two such names could fold into one variable; so are Proxy, which as
@@ -86,7 +86,8 @@ func (e *varEncoder) script() bool {
 	if s.PathInfo != "" && s.Root != "" {
 		translated = s.Root + s.PathInfo
 	}
-	return e.must("SCRIPT_NAME", s.Name) &&
+	authorizer := e.r.Role == Authorizer && s.Name == ""
+	return (authorizer || e.must("SCRIPT_NAME", s.Name)) &&
 		e.opt("SCRIPT_FILENAME", s.Filename) &&
 		e.opt("DOCUMENT_ROOT", s.Root) &&
 		e.opt("PATH_INFO", s.PathInfo) &&
