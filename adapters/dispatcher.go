@@ -71,8 +71,8 @@ func (d *Dispatcher) Serve(ctx context.Context, req *Request) (*Response, error)
 
 // redirected returns the request for a local redirect: GET, or HEAD, without a body, and with Apache's REDIRECT_*.
 func (r *Request) redirected(location string) (*Request, error) {
+	location, _, _ = strings.Cut(location, "#")
 	raw, query, _ := strings.Cut(location, "?")
-	raw, _, _ = strings.Cut(raw, "#")
 	path, err := CanonicalPath(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%w: Location %.80q", ErrBadResponse, location)

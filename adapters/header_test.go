@@ -1,0 +1,197 @@
+package adapters_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	. "github.com/gangway-go/gangway/adapters"
+)
+
+func TestReadHeader(t *testing.T) {
+	for _, tt := range []struct {
+		name, in string
+		status   int
+		local    string
+		header   Header
+	}{
+		{"document", "Content-Type: text/html\n\n", 200, "", Header{{"Content-Type", "text/html"}}},
+		{"crlf", "Status: 404 Not Found\r\nX-Odd_Name:  a b \t\r\n\r\n", 404, "", Header{{"X-Odd_Name", "a b"}}},
+		{"mixed line ends", "A: 1\r\nB: 2\n\r\n", 200, "", Header{{"A", "1"}, {"B", "2"}}},
+		{"status only", "status:204\n\n", 204, "", Header{}},
+		{"repeated fields stay", "Set-Cookie: a\nSet-Cookie: b\n\n", 200, "",
+			Header{{"Set-Cookie", "a"}, {"Set-Cookie", "b"}}},
+		{"empty value", "X:\n\n", 200, "", Header{{"X", ""}}},
+		{"bytes above ASCII", "X: \xff\xfe\n\n", 200, "", Header{{"X", "\xff\xfe"}}},
+		{"client redirect", "Location: http://a/b\n\n", 302, "", Header{{"Location", "http://a/b"}}},
+		{"redirect with status", "Status: 303\nLocation: /x\n\n", 303, "", Header{{"Location", "/x"}}},
+		{"local redirect", "Location: /x?y\n\n", 302, "/x?y", Header{{"Location", "/x?y"}}},
+		{"local redirect with type", "Content-type: text/html\nLocation: /x\n\n", 302, "/x",
+			Header{{"Content-type", "text/html"}, {"Location", "/x"}}},
+		{"path that sets a cookie is for the client", "Set-Cookie: a\nLocation: /x\n\n", 302, "",
+			Header{{"Set-Cookie", "a"}, {"Location", "/x"}}},
+		{"path with a body is for the client", "Content-Length: 4\nLocation: /x\n\n", 302, "",
+			Header{{"Content-Length", "4"}, {"Location", "/x"}}},
+		{"another host", "Location: //x/y\n\n", 302, "", Header{{"Location", "//x/y"}}},
+		{"non-parsed header", "HTTP/1.1 201 Created\r\nA: 1\r\n\r\n", 201, "", Header{{"A", "1"}}},
+		{"non-parsed header without reason", "HTTP/1.0 500\n\n", 500, "", Header{}},
+		{"same length twice", "Content-Length: 5\nContent-Length: 5\n\n", 200, "", Header{{"Content-Length", "5"}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			readers := map[string]io.Reader{
+				"whole":    strings.NewReader(tt.in + "body\n\n"),
+				"one byte": iotest.OneByteReader(strings.NewReader(tt.in + "body\n\n")),
+				"halves":   iotest.HalfReader(strings.NewReader(tt.in + "body\n\n")),
+			}
+			for name, r := range readers {
+				br := bufio.NewReaderSize(r, 16)
+				resp, err := new(HeaderReader).ReadHeader(br)
+				require.NoError(t, err, name)
+				assert.Equal(t, tt.status, resp.Status, name)
+				assert.Equal(t, tt.local, resp.LocalRedirect, name)
+				assert.Equal(t, tt.header, resp.Header, name)
+				rest, err := io.ReadAll(br)
+				assert.NoError(t, err)
+				assert.Equal(t, "body\n\n", string(rest), name)
+			}
+			for i := range tt.in {
+				_, err := new(HeaderReader).ReadHeader(bufio.NewReader(strings.NewReader(tt.in[:i])))
+				want := ErrTruncated
+				if i == 0 {
+					want = ErrUnreachable
+				}
+				assert.ErrorIs(t, err, want, "prefix of %d bytes", i)
+			}
+		})
+	}
+}
+
+func TestReadHeaderRefuses(t *testing.T) {
+	for name, in := range map[string]string{
+		"empty block":           "\n",
+		"no colon":              "hello\n\n",
+		"space before colon":    "A : 1\n\n",
+		"folded line":           "A: 1\n b\n\n",
+		"empty name":            ": 1\n\n",
+		"NUL":                   "A: a\x00b\n\n",
+		"bare CR":               "A: a\rb\n\n",
+		"two CRs":               "A: a\r\r\n\n",
+		"status too short":      "Status: 42\n\n",
+		"status word":           "Status: OK\n\n",
+		"status 099":            "Status: 099 x\n\n",
+		"status 600":            "Status: 600\n\n",
+		"status empty":          "Status:\n\n",
+		"two statuses":          "Status: 200\nStatus: 404\n\n",
+		"status line late":      "A: 1\nHTTP/1.1 200 OK\n\n",
+		"length word":           "Content-Length: x\n\n",
+		"length sign":           "Content-Length: +5\n\n",
+		"two lengths":           "Content-Length: 5\nContent-Length: 6\n\n",
+		"length list":           "Content-Length: 5, 5\n\n",
+		"body without a header": "<html>\n\n",
+		"larger than the limit": "A: " + strings.Repeat("x", DefaultHeaderLimit) + "\n\n",
+		"endless line":          strings.Repeat("x", DefaultHeaderLimit+1),
+		"endless 1xx":           strings.Repeat("Status: 103\n\n", DefaultHeaderLimit/13+1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := new(HeaderReader).ReadHeader(bufio.NewReader(strings.NewReader(in)))
+			assert.ErrorIs(t, err, ErrBadResponse)
+			assert.Equal(t, 502, StatusOf(err))
+		})
+	}
+}
+
+func TestReadHeaderInformational(t *testing.T) {
+	const in = "Status: 103\nLink: </a>\n\nHTTP/1.1 102 Processing\n\nStatus: 200\nA: 1\n\nbody"
+	for _, r := range []io.Reader{strings.NewReader(in), iotest.OneByteReader(strings.NewReader(in))} {
+		var got []string
+		hr := HeaderReader{Informational: func(status int, h Header) error {
+			got = append(got, fmt.Sprint(status, h))
+			return nil
+		}}
+		br := bufio.NewReader(r)
+		resp, err := hr.ReadHeader(br)
+		require.NoError(t, err)
+		assert.Equal(t, []string{"103 [{Link </a>}]", "102 []"}, got)
+		assert.Equal(t, Header{{"A", "1"}}, resp.Header)
+		rest, _ := io.ReadAll(br)
+		assert.Equal(t, "body", string(rest))
+	}
+	gone := errors.New("gone")
+	hr := HeaderReader{Informational: func(int, Header) error { return gone }}
+	_, err := hr.ReadHeader(bufio.NewReader(strings.NewReader(in)))
+	assert.ErrorIs(t, err, gone)
+}
+
+func TestSetBody(t *testing.T) {
+	for _, tt := range []struct {
+		name, header, in string
+		want             string
+		err              error
+	}{
+		{"plain", "Keep-Alive: 5\nConnection: X-Hop\nX-Hop: 1\nA: 1", "body", "body", nil},
+		{"chunked", "Transfer-Encoding: chunked\nContent-Length: 99\nA: 1", "4\r\nbody\r\n0\r\n\r\n", "body", nil},
+		{"chunked, cut", "Transfer-Encoding: chunked\nA: 1", "4\r\nbody\r\n", "body", ErrTruncated},
+		{"other coding", "Transfer-Encoding: gzip\nA: 1", "body", "", ErrBadResponse},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			br := bufio.NewReader(strings.NewReader(tt.header + "\n\n" + tt.in))
+			resp, err := new(HeaderReader).ReadHeader(br)
+			require.NoError(t, err)
+			err = resp.SetBody(io.NopCloser(br))
+			if tt.want == "" {
+				assert.ErrorIs(t, err, tt.err)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, Header{{"A", "1"}}, resp.Header)
+			body, err := io.ReadAll(resp.Body)
+			assert.Equal(t, tt.want, string(body))
+			assert.ErrorIs(t, err, tt.err)
+			assert.Zero(t, br.Buffered(), "the stream is read to its end")
+		})
+	}
+	assert.ErrorIs(t, (&Response{Status: 101}).SetBody(NoBody), ErrBadResponse)
+}
+
+func TestAppendHeader(t *testing.T) {
+	assert.Equal(t, "Status: 404 Not Found\r\nA: 1\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n\r\n",
+		string(AppendHeader(nil, &Response{Status: 404, Header: Header{{"A", "1"}, {"Set-Cookie", "a"},
+			{"Set-Cookie", "b"}, {"status", "500"}, {"Split", "a\r\nEvil: 1"}, {"B ad", "1"}}})))
+	assert.Equal(t, "Status: 599\r\n\r\n", string(AppendHeader(nil, &Response{Status: 599})))
+	assert.Equal(t, "Location: /x\r\n\r\n", string(AppendHeader(nil, &Response{Status: 302, LocalRedirect: "/x"})))
+}
+
+func FuzzReadHeader(f *testing.F) {
+	f.Add("Status: 103\n\nContent-Type: a\r\n\r\nbody", uint8(3))
+	f.Add("HTTP/1.1 200 OK\r\nLocation: /x\r\n\r\n", uint8(1))
+	f.Add("A: 1\n\r\n", uint8(5))
+	f.Fuzz(func(t *testing.T, in string, step uint8) {
+		whole := new(HeaderReader)
+		n, resp, err := whole.Feed([]byte(in))
+		var parts HeaderReader
+		fed := 0
+		for fed < len(in) {
+			piece := in[fed:min(len(in), fed+int(step)+1)]
+			m, r, e := parts.Feed([]byte(piece))
+			fed += m
+			if r != nil || e != nil {
+				require.Equal(t, resp, r)
+				require.Equal(t, err == nil, e == nil)
+				if e == nil {
+					require.Equal(t, n, fed)
+				}
+				return
+			}
+			require.Equal(t, len(piece), m)
+		}
+		require.Nil(t, resp)
+		require.NoError(t, err)
+	})
+}

@@ -1,0 +1,74 @@
+package adapters_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	. "github.com/gangway-go/gangway/adapters"
+)
+
+func TestCanonicalPath(t *testing.T) {
+	for raw, want := range map[string]string{
+		"/":                 "/",
+		"/a/b":              "/a/b",
+		"/a%20b":            "/a b",
+		"/a%252Fb":          "/a%2Fb", // decoded once
+		"/a%2Fb":            "/a/b",
+		"//a///b//":         "/a/b/",
+		"/a/./b/.":          "/a/b/",
+		"/a/../b":           "/b",
+		"/a/b/..":           "/a/",
+		"/a/%2e%2e/b":       "/b",
+		"/a/b%2F..%2Fc":     "/a/c",
+		"/.hidden":          "/.hidden",
+		"/...":              "/...",
+		"/a/..b":            "/a/..b",
+		"/\xff%ff":          "/\xff\xff",
+		"/a\\..\\b":         "/a\\..\\b",
+		"/./":               "/",
+		"/..":               "",
+		"/a/../..":          "",
+		"/%2e%2e/x":         "",
+		"/a/../../x":        "",
+		"":                  "",
+		"a":                 "",
+		"*":                 "",
+		"/a%00b":            "",
+		"/%":                "",
+		"/%zz":              "",
+		"http://x/y":        "",
+		"/a/b/../../../etc": "",
+	} {
+		got, err := CanonicalPath(raw)
+		assert.Equal(t, want, got, "%q", raw)
+		if want == "" {
+			assert.ErrorIs(t, err, ErrBadRequest, "%q", raw)
+		} else {
+			assert.NoError(t, err, "%q", raw)
+		}
+	}
+}
+
+func FuzzCanonicalPath(f *testing.F) {
+	for _, s := range []string{"/", "/a/../b", "/%2e%2e/", "//", "/a/./.."} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		path, err := CanonicalPath(raw)
+		if err != nil {
+			return
+		}
+		assert.Regexp(t, `^/`, path)
+		assert.NotRegexp(t, `//|/\.(/|$)|/\.\.(/|$)|\x00`, path)
+	})
+}
+
+func TestEncodedSeparator(t *testing.T) {
+	for uri, want := range map[string]bool{
+		"/a%2Fb": true, "/a%2fb": true, "/a%5Cb": true, "/%5c": true, "/a%20%2F": true,
+		"/a": false, "/a?x=%2F": false, "/a%20b": false, "/a%2": false, "/%252F": false, "": false, "/a%": false,
+	} {
+		assert.Equal(t, want, EncodedSeparator(uri), uri)
+	}
+}
