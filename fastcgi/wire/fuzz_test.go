@@ -34,10 +34,8 @@ func (n *naive) bytes(count uint64) []byte {
 		n.short = true
 		return nil
 	}
-	var b []byte
-	for range count {
-		b = append(b, byte(n.byte()))
-	}
+	b := bytes.Clone(n.data[:count])
+	n.data = n.data[count:]
 	return b
 }
 
@@ -106,13 +104,14 @@ func FuzzParsePair(f *testing.F) {
 				require.ErrorIs(t, err, wire.ErrShort)
 				return
 			}
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(wantName, name))
-			require.True(t, bytes.Equal(wantValue, value))
-			require.True(t, bytes.Equal(n.data, next))
 			again := naive{data: wire.AppendPair(nil, string(name), string(value))}
 			againName, againValue := again.pair()
-			require.True(t, bytes.Equal(name, againName) && bytes.Equal(value, againValue))
+			// Without testify: an input can be tens of thousands of pairs.
+			if err != nil || !bytes.Equal(wantName, name) || !bytes.Equal(wantValue, value) ||
+				!bytes.Equal(n.data, next) || !bytes.Equal(name, againName) || !bytes.Equal(value, againValue) {
+				t.Fatalf("%d bytes before the end: %q = %q, %v; want %q = %q; written again: %q = %q",
+					len(rest), name, value, err, wantName, wantValue, againName, againValue)
+			}
 			rest = next
 		}
 	})
