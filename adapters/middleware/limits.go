@@ -1,0 +1,176 @@
+package middleware
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/gangway-go/gangway/adapters"
+)
+
+// Limits bounds what a request may take. In every field 0 means no limit; begin with [DefaultLimits]. A request that
+// hits a limit is an error with the status given here, which names the limit the way [Limits.Set] knows it.
+//
+// Whether a body is too large is known at once if its length is. Else it is counted while it is read: then its Read
+// returns [adapters.ErrTooLarge], and so does Serve.
+type Limits struct {
+	URI          int64         // bytes of Request.URI; 414
+	HeaderBytes  int64         // bytes of the header fields, 4 for each added; 431
+	HeaderFields int64         // number of header fields; 431
+	Body         int64         // bytes of the body; 413
+	Requests     int64         // requests at once; 503 with Retry-After
+	Timeout      time.Duration // from the last progress of the body, or the start, to the response header; 504
+}
+
+// DefaultLimits returns the limits to begin with.
+func DefaultLimits() *Limits {
+	return &Limits{
+		URI: 8 << 10, HeaderBytes: 64 << 10, HeaderFields: 100, Body: 1 << 30, Requests: 10000, Timeout: time.Minute,
+	}
+}
+
+// Wrap is the [adapters.Middleware]. Requests are counted for each Handler that is wrapped. The fields must not change
+// any more.
+//
+// Timeout runs while the application is silent and no part of the body arrives. If it is the client who has sent
+// nothing for so long, the status is 408. It ends with the response header, so that a stream may last.
+func (l *Limits) Wrap(next adapters.Handler) adapters.Handler {
+	running := new(atomic.Int64)
+	return adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+		if err := l.check(req); err != nil {
+			return nil, err
+		}
+		return l.admit(ctx, req, next, running)
+	})
+}
+
+func (l *Limits) check(req *adapters.Request) error {
+	if exceeds(int64(len(req.URI)), l.URI) {
+		return tooLarge(http.StatusRequestURITooLong, "target of %d bytes (limit uri)", len(req.URI))
+	}
+	if exceeds(int64(len(req.Header)), l.HeaderFields) {
+		return tooLarge(http.StatusRequestHeaderFieldsTooLarge, "%d header fields (limit header-fields)", len(req.Header))
+	}
+	if l.HeaderBytes > 0 {
+		size := 0
+		for _, f := range req.Header {
+			size += len(f.Name) + len(f.Value) + len(": \r\n")
+		}
+		if exceeds(int64(size), l.HeaderBytes) {
+			return tooLarge(http.StatusRequestHeaderFieldsTooLarge, "header of %d bytes (limit header-bytes)", size)
+		}
+	}
+	if exceeds(req.ContentLength, l.Body) {
+		return tooLarge(http.StatusRequestEntityTooLarge, "body of %d bytes (limit body)", req.ContentLength)
+	}
+	return nil
+}
+
+func exceeds(n, limit int64) bool { return limit > 0 && n > limit }
+
+func tooLarge(status int, format string, size any) error {
+	return limitError(status, fmt.Errorf("%w: "+format, adapters.ErrTooLarge, size))
+}
+
+func limitError(status int, err error) error {
+	return &adapters.Error{Op: "middleware: limits", Status: status, Err: err}
+}
+
+// admit passes req on if there is room, and keeps the room until the response body is closed.
+func (l *Limits) admit(ctx context.Context, req *adapters.Request, next adapters.Handler, running *atomic.Int64) (
+	resp *adapters.Response, err error,
+) {
+	w := &underway{limits: l, running: running}
+	defer func() {
+		if resp == nil { // also after a panic
+			w.release()
+		}
+	}()
+	if exceeds(running.Add(1), l.Requests) {
+		return nil, &adapters.Error{
+			Op: "middleware: limits", RetryAfter: time.Second,
+			Err: fmt.Errorf("%w: %d requests at once (limit requests)", adapters.ErrBusy, l.Requests),
+		}
+	}
+	ctx = w.start(ctx)
+	resp, err = next.Serve(ctx, w.request(req))
+	if fault := w.answered(); err != nil && fault != nil {
+		err = fault
+	}
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = adapters.OnClose(resp.Body, w.release)
+	return resp, nil
+}
+
+// An underway is what Limits knows of one request that was admitted.
+type underway struct {
+	limits  *Limits
+	running *atomic.Int64
+	cancel  context.CancelCauseFunc // nil without a time-out
+	silence silence
+
+	copy adapters.Request
+	body io.Reader
+	read int64
+	over atomic.Bool // the body was too large
+}
+
+func (w *underway) start(ctx context.Context) context.Context {
+	if w.limits.Timeout > 0 {
+		ctx, w.cancel = context.WithCancelCause(ctx)
+		w.silence.start(w.limits.Timeout, w.cancel)
+	}
+	return ctx
+}
+
+// answered ends what concerns the time before the response header. It returns the limit that was hit in that time.
+func (w *underway) answered() error {
+	if err := w.silence.stop(); err != nil {
+		return err
+	}
+	if w.over.Load() {
+		return w.bodyError()
+	}
+	return nil
+}
+
+func (w *underway) release() {
+	w.silence.stop()
+	if w.cancel != nil {
+		w.cancel(nil)
+	}
+	w.running.Add(-1)
+}
+
+// request returns what is passed on. A body that can seek is spooled already: it stays what it is, and can be neither
+// slow nor, having a length, too large.
+func (w *underway) request(req *adapters.Request) *adapters.Request {
+	if _, spooled := req.Body.(io.Seeker); spooled || req.Body == nil {
+		return req
+	}
+	w.copy, w.body = *req, req.Body
+	w.copy.Body = w
+	return &w.copy
+}
+
+// Read reads the request body for the application.
+func (w *underway) Read(p []byte) (int, error) {
+	w.silence.client(true)
+	n, err := w.body.Read(p)
+	w.silence.client(false)
+	w.read += int64(n)
+	if w.copy.ContentLength < 0 && exceeds(w.read, w.limits.Body) {
+		w.over.Store(true)
+		return 0, w.bodyError()
+	}
+	return n, err
+}
+
+func (w *underway) bodyError() error {
+	return tooLarge(http.StatusRequestEntityTooLarge, "body of more than %d bytes (limit body)", w.limits.Body)
+}
