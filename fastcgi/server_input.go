@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	patience  = 250 * time.Millisecond // how long, in all, other requests may have to wait for the reader of a body
+	stdinPatience  = 250 * time.Millisecond // how long, in all, other requests may have to wait for the reader of a body
 	pieceSize = 32 << 10               // what is written to the file at a time
 	smallRing = 512
 
@@ -187,9 +187,9 @@ func (in *serverInput) space(r *serverRequest, n int) (p []byte, toFile bool) {
 			return nil, false
 		case in.size == 0 && in.n < memory:
 			return in.free(n, memory), false
-		case in.size == 0 && alone && in.waited < patience:
+		case in.size == 0 && alone && in.waited < stdinPatience:
 			began := time.Now()
-			in.wait(&in.taken, patience-in.waited)
+			in.wait(&in.taken, stdinPatience-in.waited)
 			in.waited += time.Since(began)
 		case srv.spooled.Load() < quota:
 			if r.conn.piece == nil {
