@@ -1,7 +1,6 @@
 package adapters
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -103,37 +102,26 @@ func (x *exchange) informational(status int, h Header) error {
 
 // fail answers with the status of err, as text.
 func (x *exchange) fail(err error) {
-	status := StatusOf(err)
-	x.logError(status, err)
-	if status == StatusClientGone {
+	x.logError(err)
+	if StatusOf(err) == StatusClientGone {
 		panic(http.ErrAbortHandler)
 	}
+	resp := failure(err)
 	header := x.w.Header()
-	if wait := RetryAfter(err); wait > 0 {
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	for _, f := range resp.Header {
+		header.Set(f.Name, f.Value)
 	}
-	text := ErrorText(status)
-	header.Set("Content-Type", "text/plain; charset=utf-8")
-	header.Set("Content-Length", strconv.Itoa(len(text)))
-	x.w.WriteHeader(status)
+	x.w.WriteHeader(resp.Status)
 	if x.r.Method != http.MethodHead {
-		fmt.Fprint(x.w, text)
+		Copy(x.w, resp.Body)
 	}
 }
 
 // ErrorText returns the body of an error that gangway itself answers: the status, and nothing about its inside.
 func ErrorText(status int) string { return strconv.Itoa(status) + " " + http.StatusText(status) + "\n" }
 
-func (x *exchange) logError(status int, err error) {
-	level := slog.LevelError
-	switch {
-	case status == StatusClientGone:
-		level = slog.LevelDebug
-	case status < 500:
-		level = slog.LevelInfo
-	}
-	x.log.Log(x.r.Context(), level, "request failed", "method", x.r.Method, "uri", x.r.RequestURI, "status", status,
-		"error", err)
+func (x *exchange) logError(err error) {
+	LogFailure(x.r.Context(), x.log.With("method", x.r.Method, "uri", x.r.RequestURI), err)
 }
 
 func (x *exchange) answer(resp *Response) {
@@ -160,9 +148,12 @@ func (x *exchange) answer(resp *Response) {
 		Drain(resp.Body, math.MaxInt64)
 		return
 	}
+	if resp.Trailer != nil {
+		x.rc.Flush() // else net/http may send a short body with its length, and no trailer
+	}
 	n, err := Copy(x.w, resp.Body)
-	if length := resp.Header.Get("Content-Length"); err == nil && length != "" && length != strconv.FormatInt(n, 10) {
-		err = fmt.Errorf("%w: %d of %s bytes", ErrTruncated, n, length)
+	if err == nil {
+		err = missing(resp.Header, n)
 	}
 	if err != nil {
 		x.cut(resp, err)
@@ -177,15 +168,10 @@ func (x *exchange) answer(resp *Response) {
 
 // cut ends a response that cannot be completed, so that the client sees it.
 func (x *exchange) cut(resp *Response, err error) {
-	if errors.Is(err, http.ErrContentLength) {
-		x.log.Error("application sent more than its Content-Length", "uri", x.r.RequestURI)
-		return // the client has the whole message
-	}
-	status := StatusOf(err)
 	if x.r.Context().Err() != nil {
-		status = StatusClientGone
+		err = fmt.Errorf("%w: %w", ErrAborted, err)
 	}
-	x.logError(status, err)
+	x.logError(err)
 	x.end()
 	resp.Body.Close()
 	x.rc.Flush()

@@ -134,8 +134,8 @@ func (b *closingBody) tell() {
 	b.ended(n, err)
 }
 
-// Copy writes body to w until io.EOF, and flushes w, if it has a Flush method, before it waits for more: an event stream
-// needs no configuration. It returns body's error or w's.
+// Copy writes body to w until io.EOF, and flushes w, if it has a Flush method, before it may wait for more: an event
+// stream needs no configuration. It returns body's error or w's.
 func Copy(w io.Writer, body io.Reader) (int64, error) {
 	if from, ok := body.(io.WriterTo); ok {
 		return from.WriteTo(w)
@@ -144,8 +144,12 @@ func Copy(w io.Writer, body io.Reader) (int64, error) {
 	defer copyBuffers.Put(buf)
 	flusher, _ := w.(Flusher)
 	var written int64
-	for {
-		n, err := body.Read(buf[:])
+	for n := 0; ; {
+		if n < len(buf) && flusher != nil {
+			flusher.Flush()
+		}
+		var err error
+		n, err = body.Read(buf[:])
 		if n > 0 {
 			m, werr := w.Write(buf[:n])
 			written += int64(m)
@@ -153,13 +157,11 @@ func Copy(w io.Writer, body io.Reader) (int64, error) {
 				return written, werr
 			}
 		}
-		switch {
-		case err == io.EOF:
+		if err == io.EOF {
 			return written, nil
-		case err != nil:
+		}
+		if err != nil {
 			return written, err
-		case n < len(buf) && flusher != nil:
-			flusher.Flush()
 		}
 	}
 }

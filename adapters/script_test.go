@@ -95,33 +95,33 @@ func TestScriptResolverOptions(t *testing.T) {
 	missing := filepath.Join(root, "none")
 	for _, tt := range []struct {
 		name string
-		r    ScriptResolver
+		r    *ScriptResolver
 		path string
 		want Target
 	}{
-		{"two roots", ScriptResolver{Root: "/app", LocalRoot: root}, "/a.php/x",
+		{"two roots", &ScriptResolver{Root: "/app", LocalRoot: root}, "/a.php/x",
 			Target{Script: Script{"/a.php", "/x", "/app/a.php", "/app"}}},
-		{"all files are scripts", ScriptResolver{Root: root, Ext: []string{"*"}, Index: []string{}}, "/style.css/x",
+		{"all files are scripts", &ScriptResolver{Root: root, Ext: []string{"*"}, Index: []string{}}, "/style.css/x",
 			Target{Script: Script{"/style.css", "/x", root + "/style.css", root}}},
-		{"other index", ScriptResolver{Root: root, Index: []string{"no", "a.php"}}, "/",
+		{"other index", &ScriptResolver{Root: root, Index: []string{"no", "a.php"}}, "/",
 			Target{Script: Script{"/a.php", "", root + "/a.php", root}}},
-		{"front controller", ScriptResolver{Root: root, Script: "index.php"}, "/any/thing",
+		{"front controller", &ScriptResolver{Root: root, Script: "index.php"}, "/any/thing",
 			Target{Script: Script{"/index.php", "", root + "/index.php", root}}},
-		{"front controller named in the path", ScriptResolver{Root: root, Script: "index.php"}, "/index.php/x",
+		{"front controller named in the path", &ScriptResolver{Root: root, Script: "index.php"}, "/index.php/x",
 			Target{Script: Script{"/index.php", "/x", root + "/index.php", root}}},
-		{"front controller and a longer name", ScriptResolver{Root: root, Script: "index.php"}, "/index.phpx",
+		{"front controller and a longer name", &ScriptResolver{Root: root, Script: "index.php"}, "/index.phpx",
 			Target{Script: Script{"/index.php", "", root + "/index.php", root}}},
-		{"front controller takes other scripts", ScriptResolver{Root: root, Script: "index.php", Files: says("f")},
+		{"front controller takes other scripts", &ScriptResolver{Root: root, Script: "index.php", Files: says("f")},
 			"/a.php", Target{Script: Script{"/index.php", "", root + "/index.php", root}}},
-		{"files before the front controller", ScriptResolver{Root: root, Script: "index.php", Files: says("f")},
+		{"files before the front controller", &ScriptResolver{Root: root, Script: "index.php", Files: says("f")},
 			"/style.css", Target{File: true}},
-		{"links that lead out", ScriptResolver{Root: root, FollowSymlinks: true}, "/out/x.php",
+		{"links that lead out", &ScriptResolver{Root: root, FollowSymlinks: true}, "/out/x.php",
 			Target{Script: Script{"/out/x.php", "", root + "/out/x.php", root}}},
-		{"no local root: split by extension", ScriptResolver{Root: "/app", LocalRoot: missing}, "/x.php/y.php",
+		{"no local root: split by extension", &ScriptResolver{Root: "/app", LocalRoot: missing}, "/x.php/y.php",
 			Target{Script: Script{"/x.php", "/y.php", "/app/x.php", "/app"}}},
-		{"no local root: index", ScriptResolver{Root: "/app", LocalRoot: missing}, "/x/",
+		{"no local root: index", &ScriptResolver{Root: "/app", LocalRoot: missing}, "/x/",
 			Target{Script: Script{"/x/index.php", "", "/app/x/index.php", "/app"}}},
-		{"no local root: front controller", ScriptResolver{Root: "/app", LocalRoot: missing, Script: "f.php"}, "/x",
+		{"no local root: front controller", &ScriptResolver{Root: "/app", LocalRoot: missing, Script: "f.php"}, "/x",
 			Target{Script: Script{"/f.php", "", "/app/f.php", "/app"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
