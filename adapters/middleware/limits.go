@@ -97,8 +97,14 @@ func (l *Limits) admit(ctx context.Context, req *adapters.Request, next adapters
 	}
 	ctx = w.start(ctx)
 	resp, err = next.Serve(ctx, w.request(req))
-	if fault := w.answered(); err != nil && fault != nil {
-		err = fault
+	if late := w.silence.stop(); late != nil { // ctx is cancelled, so a response is no use
+		if err == nil {
+			resp.Body.Close()
+		}
+		return nil, late
+	}
+	if err != nil && w.over.Load() {
+		err = w.bodyError()
 	}
 	if err != nil {
 		return nil, err
@@ -114,9 +120,6 @@ type underway struct {
 	cancel  context.CancelCauseFunc // nil without a time-out
 	silence silence
 
-	copy adapters.Request
-	body io.Reader
-	read int64
 	over atomic.Bool // the body was too large
 }
 
@@ -126,17 +129,6 @@ func (w *underway) start(ctx context.Context) context.Context {
 		w.silence.start(w.limits.Timeout, w.cancel)
 	}
 	return ctx
-}
-
-// answered ends what concerns the time before the response header. It returns the limit that was hit in that time.
-func (w *underway) answered() error {
-	if err := w.silence.stop(); err != nil {
-		return err
-	}
-	if w.over.Load() {
-		return w.bodyError()
-	}
-	return nil
 }
 
 func (w *underway) release() {
@@ -153,20 +145,27 @@ func (w *underway) request(req *adapters.Request) *adapters.Request {
 	if _, spooled := req.Body.(io.Seeker); spooled || req.Body == nil {
 		return req
 	}
-	w.copy, w.body = *req, req.Body
-	w.copy.Body = w
-	return &w.copy
+	b := &boundedBody{underway: w, req: *req, body: req.Body}
+	b.req.Body = b
+	return &b.req
 }
 
-// Read reads the request body for the application.
-func (w *underway) Read(p []byte) (int, error) {
-	w.silence.client(true)
-	n, err := w.body.Read(p)
-	w.silence.client(false)
-	w.read += int64(n)
-	if w.copy.ContentLength < 0 && exceeds(w.read, w.limits.Body) {
-		w.over.Store(true)
-		return 0, w.bodyError()
+// A boundedBody is the body of the request that is passed on.
+type boundedBody struct {
+	*underway
+	req  adapters.Request
+	body io.Reader
+	read int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	b.silence.client(true)
+	n, err := b.body.Read(p)
+	b.silence.client(false)
+	b.read += int64(n)
+	if b.req.ContentLength < 0 && exceeds(b.read, b.limits.Body) {
+		b.over.Store(true)
+		return 0, b.bodyError()
 	}
 	return n, err
 }
