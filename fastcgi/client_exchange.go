@@ -1,0 +1,272 @@
+package fastcgi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/fastcgi/wire"
+)
+
+// An exchange is one request on one connection and its response, of which it is the Body.
+//
+// Up to three goroutines touch it: the reader, who called Serve and later calls Read or WriteTo; the sender, if there is
+// a body to wait for; and who aborts, by Close or by cancelling ctx. Who ends the exchange first sets err and decides
+// what becomes of the connection.
+type exchange struct {
+	c    *Client
+	conn *conn
+	ctx  context.Context
+	req  *adapters.Request
+	stop func() bool // ends the watching of ctx
+
+	// The reader's.
+	in       records
+	header   adapters.HeaderReader
+	inBody   bool       // the header is complete
+	pending  []byte     // what of in's buffer is to be read next
+	answered bool       // a byte came
+	lost     bool       // the connection broke before one came
+	status   int        // appStatus
+	reading  sync.Mutex // held while the connection is read or Stderr written
+	closed   atomic.Bool
+
+	// The sender's.
+	streams  []stream
+	sendDone chan struct{} // nil without a sender
+	writing  sync.Mutex    // held while records are written
+	torn     bool          // a record is out in part; under writing
+
+	// For another attempt.
+	written   bool  // something was sent
+	consumed  bool  // Request.Body may have been read
+	bodyStart int64 // where it began, if it can be read again; else -1
+
+	mu       sync.Mutex
+	err      error // why the exchange is over; io.EOF after a complete response
+	headSent bool
+	sending  sending
+	moved    time.Time // when sending last went on
+	heir     bool      // the sender has to give the connection back
+	reusable bool      // as far as the reader knows
+}
+
+func notWatching() bool { return true }
+
+// longAgo as a deadline ends a Read at once.
+var longAgo = time.Unix(1, 0)
+
+// start sends the request, or as much of it as needs no waiting for a body.
+func (x *exchange) start() error {
+	x.conn.id = x.conn.id%math.MaxUint16 + 1
+	x.noteBody()
+	buf := writeBuffers.Get().(*[]byte)
+	head, err := x.appendHead((*buf)[:0])
+	if err != nil {
+		return x.fail(err)
+	}
+	if x.ctx.Done() != nil {
+		x.stop = context.AfterFunc(x.ctx, x.cancelled)
+	}
+	x.conn.SetWriteDeadline(in(x.c.timeout()))
+	n, err := x.conn.Write(head)
+	if cap(head) <= maxPooledWrite {
+		*buf = head
+		writeBuffers.Put(buf)
+	}
+	x.written = n > 0
+	switch {
+	case err == nil:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return x.fail(x.timedOut())
+	case n == 0:
+		x.lost = true
+		return x.fail(fmt.Errorf("%w: %w", adapters.ErrUnreachable, err))
+	default: // It did not take it all; perhaps it has answered.
+		x.streams = nil
+	}
+	x.req.Trace.Mark(adapters.Sent)
+	return x.sendRest(err == nil)
+}
+
+// noteBody finds out whether the body can be read again.
+func (x *exchange) noteBody() {
+	x.bodyStart = -1
+	if s, ok := x.req.Body.(io.Seeker); ok {
+		if at, err := s.Seek(0, io.SeekCurrent); err == nil {
+			x.bodyStart = at
+		}
+	}
+}
+
+// sendRest starts the sender, if it is needed.
+func (x *exchange) sendRest(intact bool) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.err != nil {
+		return x.err
+	}
+	x.headSent = true
+	switch {
+	case !intact:
+		x.torn, x.sending = true, gaveUp
+	case len(x.streams) > 0:
+		x.conn.SetWriteDeadline(time.Time{}) // Reading watches over it.
+		x.sending, x.moved = readsBody, time.Now()
+		x.consumed, x.sendDone = true, make(chan struct{})
+		go x.send()
+	}
+	return nil
+}
+
+// repeatable reports whether the request may be sent again, and if so makes its body ready for it.
+func (x *exchange) repeatable() bool {
+	switch {
+	case !x.lost, x.written && !x.req.Idempotent():
+		return false
+	case !x.consumed:
+		return true
+	case x.bodyStart < 0, x.req.Role == adapters.Filter:
+		return false
+	case x.sendDone != nil:
+		<-x.sendDone // soon, for the connection is closed and the body is no stream
+	}
+	_, err := x.req.Body.(io.Seeker).Seek(x.bodyStart, io.SeekStart)
+	return err == nil
+}
+
+// cause returns why the exchange is over, nil if it is not.
+func (x *exchange) cause() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.err
+}
+
+// complete ends the exchange after FCGI_END_REQUEST. It returns what the exchange ended with.
+func (x *exchange) complete() error {
+	x.mu.Lock()
+	if err := x.err; err != nil {
+		x.mu.Unlock()
+		return err
+	}
+	x.err = io.EOF
+	x.reusable = x.in.empty()
+	state := x.sending
+	if state == writesEnd {
+		x.heir = true
+		x.conn.SetWriteDeadline(x.c.graceEnd())
+	}
+	reusable := x.reusable && state == sent // An early answer leaves the rest of the body unsent.
+	x.mu.Unlock()
+	x.stop()
+	if state != writesEnd {
+		x.giveBack(reusable)
+	}
+	return io.EOF
+}
+
+func (x *exchange) giveBack(reusable bool) {
+	if reusable {
+		x.c.put(x.conn)
+	} else {
+		x.c.discard(x.conn)
+	}
+}
+
+// fail ends the exchange at once, since the connection or what came on it is of no use. It returns the error that the
+// exchange ended with.
+func (x *exchange) fail(err error) error {
+	x.mu.Lock()
+	first := x.err == nil
+	if first {
+		x.err = x.c.fault(opRequest, err)
+	}
+	err = x.err
+	x.mu.Unlock()
+	if first {
+		x.stop()
+		x.c.discard(x.conn)
+	}
+	return err
+}
+
+// abort ends the exchange with FCGI_ABORT_REQUEST, without waiting for what the application does about it.
+func (x *exchange) abort(err error) {
+	x.stop()
+	x.cut(err)
+}
+
+func (x *exchange) cancelled() { x.cut(context.Cause(x.ctx)) }
+
+func (x *exchange) cut(err error) {
+	x.mu.Lock()
+	if x.err != nil {
+		x.mu.Unlock()
+		return
+	}
+	x.err = x.c.fault(opRequest, err)
+	x.conn.SetReadDeadline(longAgo)
+	headSent := x.headSent
+	x.mu.Unlock()
+	if headSent {
+		go x.farewell()
+	} else {
+		x.c.discard(x.conn)
+	}
+}
+
+// farewell gives the application time to end an aborted request. The connection is not used again: php-fpm closes it
+// after FCGI_ABORT_REQUEST, which it sees only when the script has ended.
+func (x *exchange) farewell() {
+	x.reading.Lock() // until the reader has left the connection; it does not come back
+	x.reading.Unlock()
+	x.conn.SetDeadline(x.c.graceEnd())
+	go x.sendAbort()
+	buf := smallBuffers.Get().(*[smallSize]byte)
+	for {
+		if _, err := x.conn.Read(buf[:]); err != nil {
+			break
+		}
+	}
+	smallBuffers.Put(buf)
+	x.c.discard(x.conn)
+}
+
+func (c *Client) graceEnd() time.Time {
+	return time.Now().Add(max(cmp.Or(c.AbortGrace, clientAbortGrace), 0))
+}
+
+// sendAbort sends FCGI_ABORT_REQUEST, FastCGI 1.0 section 5.4, and closes our direction, so that the application does
+// not wait for another request.
+func (x *exchange) sendAbort() {
+	x.writing.Lock()
+	defer x.writing.Unlock()
+	if x.torn {
+		return
+	}
+	x.conn.Write(wire.AppendRecord(nil, wire.TypeAbortRequest, x.conn.id, nil))
+	if half, ok := x.conn.Conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+}
+
+// Close aborts the request unless its response is complete.
+func (x *exchange) Close() error {
+	x.closed.Store(true)
+	if x.cause() == nil {
+		x.abort(errBodyClosed)
+	}
+	x.reading.Lock() // until a running Read has let go of Stderr
+	x.reading.Unlock()
+	return nil
+}
+
+var errBodyClosed = fmt.Errorf("%w: the response was closed before its end", adapters.ErrAborted)

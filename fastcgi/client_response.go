@@ -1,0 +1,239 @@
+package fastcgi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/fastcgi/wire"
+)
+
+// quietTime is how long WriteTo waits for more before it flushes: an application may send a small response in pieces.
+const quietTime = time.Millisecond
+
+// errQuiet says that nothing came for as long as quietTime.
+var errQuiet = errors.New("nothing came")
+
+// response reads the response header.
+func (x *exchange) response() (*adapters.Response, error) {
+	x.in.id = x.conn.id
+	x.header = adapters.HeaderReader{Informational: x.req.Informational, Limit: x.c.HeaderLimit}
+	for {
+		b, err := x.pull(false)
+		if err == io.EOF {
+			err = fmt.Errorf("%w: FCGI_END_REQUEST before the end of the header", adapters.ErrBadResponse)
+			return nil, x.c.fault(opRequest, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		n, resp, err := x.header.Feed(b)
+		if err == nil && resp == nil {
+			continue
+		}
+		if err == nil {
+			err = resp.SetBody(x)
+		}
+		if err != nil {
+			x.abort(err)
+			return nil, x.c.fault(opRequest, err)
+		}
+		x.pending, x.inBody = b[n:], true
+		resp.AppStatus = x.appStatus
+		return resp, nil
+	}
+}
+
+func (x *exchange) appStatus() int { return x.status }
+
+// Read reads FCGI_STDOUT behind the header.
+func (x *exchange) Read(p []byte) (int, error) {
+	if len(x.pending) == 0 {
+		b, err := x.pull(false)
+		if err != nil {
+			return 0, err
+		}
+		x.pending = b
+	}
+	if x.closed.Load() {
+		return 0, x.c.fault(opRequest, errBodyClosed)
+	}
+	n := copy(p, x.pending)
+	x.pending = x.pending[n:]
+	return n, nil
+}
+
+// WriteTo writes what Read would read to w, without copying it, and flushes w before it has to wait.
+func (x *exchange) WriteTo(w io.Writer) (int64, error) {
+	flusher, unflushed := w.(adapters.Flusher)
+	var written int64
+	for {
+		b, err := x.pending, error(nil)
+		if len(b) == 0 {
+			b, err = x.pull(unflushed)
+		}
+		switch {
+		case err == errQuiet:
+			flusher.Flush()
+			unflushed = false
+			continue
+		case err == io.EOF:
+			return written, nil
+		case err != nil:
+			return written, err
+		case x.closed.Load():
+			return written, x.c.fault(opRequest, errBodyClosed)
+		}
+		x.pending = nil
+		n, err := w.Write(b)
+		written += int64(n)
+		if err != nil {
+			return written, err
+		}
+		unflushed = flusher != nil
+	}
+}
+
+// pull returns what comes next of FCGI_STDOUT: all of it that is in the buffer, else as much as comes. What it returned
+// before is no longer valid. If hasty it soon gives up, with errQuiet. io.EOF is FCGI_END_REQUEST.
+func (x *exchange) pull(hasty bool) (b []byte, err error) {
+	x.reading.Lock()
+	defer x.reading.Unlock()
+	for err = x.cause(); err == nil; err = x.fill(hasty) {
+		if b, err = x.take(); len(b) > 0 {
+			return b, nil
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err != errQuiet {
+		x.in.release()
+	}
+	return nil, err
+}
+
+// take takes what is in the buffer and returns the content of FCGI_STDOUT in one piece.
+func (x *exchange) take() (out []byte, err error) {
+	for {
+		t, piece, err := x.in.next()
+		switch {
+		case err == errMore:
+			return out, nil
+		case err != nil && len(out) > 0:
+			return out, nil // The error comes again.
+		case err != nil:
+			return nil, x.fail(err)
+		case t == wire.TypeEndRequest:
+			return out, x.endRequest(piece)
+		case t == wire.TypeStderr:
+			if x.req.Stderr != nil {
+				x.req.Stderr.Write(piece)
+			}
+		case out == nil:
+			out = piece
+		default:
+			out = append(out, piece...) // moves piece down the buffer, over the record header between the two
+		}
+	}
+}
+
+// endRequest takes the body of FCGI_END_REQUEST, FastCGI 1.0 section 5.5, and returns what the exchange ended with.
+func (x *exchange) endRequest(body []byte) error {
+	end, _ := wire.ParseEndRequest(body)
+	x.status = int(int32(end.AppStatus))
+	switch end.ProtocolStatus {
+	case wire.StatusRequestComplete:
+		return x.complete()
+	case wire.StatusOverloaded:
+		return x.fail(x.c.busy(end.ProtocolStatus.String()))
+	case wire.StatusUnknownRole:
+		return x.fail(fmt.Errorf("%w: %v %v", adapters.ErrBadResponse, end.ProtocolStatus, x.req.Role))
+	}
+	return x.fail(fmt.Errorf("%w: protocolStatus %v", adapters.ErrBadResponse, end.ProtocolStatus))
+}
+
+// fill reads once, for as long as the application may take.
+func (x *exchange) fill(hasty bool) error {
+	wait := x.c.timeout()
+	if hasty {
+		wait = quietTime
+	}
+	for {
+		if err := x.setReadDeadline(in(wait)); err != nil {
+			return err
+		}
+		n, err := x.in.read(x.conn)
+		switch {
+		case n > 0:
+			x.arrived()
+			return nil
+		case err == nil:
+			continue
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return x.broke(err)
+		case hasty:
+			return errQuiet
+		}
+		if wait = x.reprieve(); wait <= 0 {
+			x.abort(x.timedOut())
+			return x.cause()
+		}
+	}
+}
+
+func (x *exchange) setReadDeadline(t time.Time) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.err == nil {
+		x.conn.SetReadDeadline(t)
+	}
+	return x.err
+}
+
+func (x *exchange) arrived() {
+	if x.answered {
+		return
+	}
+	x.answered = true
+	x.req.Trace.Mark(adapters.FirstByte)
+	if x.conn.id == 1 {
+		x.c.answered(x.conn)
+	}
+}
+
+// broke ends the exchange after a failed read.
+func (x *exchange) broke(err error) error {
+	if cause := x.cause(); cause != nil {
+		return cause
+	}
+	x.lost = !x.answered
+	why := x.header.EndError(io.EOF)
+	if x.inBody {
+		why = fmt.Errorf("%w: it closed the connection before FCGI_END_REQUEST", adapters.ErrTruncated)
+	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		why = fmt.Errorf("%w (%w)", why, op.Err)
+	}
+	return x.fail(why)
+}
+
+// reprieve returns how much longer the application may take that sent nothing for Timeout.
+func (x *exchange) reprieve() time.Duration {
+	timeout := x.c.timeout()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.sending == readsBody {
+		return timeout
+	}
+	return timeout - time.Since(x.moved)
+}
+
+func (x *exchange) timedOut() error {
+	return fmt.Errorf("%w: it moved no byte for %v (limit Timeout)", adapters.ErrTimeout,
+		x.c.timeout())
+}
