@@ -3,8 +3,10 @@ package adapters
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 )
 
@@ -93,10 +95,8 @@ func StatusOf(err error) int {
 			return e.Status
 		}
 	}
-	for _, s := range statuses {
-		if errors.Is(err, s.err) {
-			return s.status
-		}
+	if status := sentinelStatus(err); status != 0 {
+		return status
 	}
 	var ne net.Error
 	switch {
@@ -106,6 +106,38 @@ func StatusOf(err error) int {
 		return http.StatusGatewayTimeout
 	}
 	return http.StatusBadGateway
+}
+
+// sentinelStatus returns the status of the sentinel that err wraps; 0 if there is none.
+func sentinelStatus(err error) int {
+	for _, s := range statuses {
+		if errors.Is(err, s.err) {
+			return s.status
+		}
+	}
+	return 0
+}
+
+// Failed returns the [*Error] for err, which stopped op at addr. If ctx is over, the cause of that counts instead: it is no
+// fault of the application. A time-out becomes [ErrTimeout], a full queue of a Unix socket or of processes (EAGAIN)
+// [ErrBusy]; kind is the sentinel for an error that has none.
+func Failed(ctx context.Context, op, addr string, kind, err error) *Error {
+	if ctx.Err() != nil {
+		err, kind = context.Cause(ctx), ErrAborted
+	}
+	if ne, ok := err.(*net.OpError); ok {
+		err = ne.Err // op and addr say the rest
+	}
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, syscall.EAGAIN): // also is a time-out, but of a queue
+		err = fmt.Errorf("%w: %w", ErrBusy, err)
+	case errors.As(err, &timeout) && timeout.Timeout() && !errors.Is(err, ErrTimeout):
+		err = fmt.Errorf("%w: %w", ErrTimeout, err)
+	case sentinelStatus(err) == 0:
+		err = fmt.Errorf("%w: %w", kind, err)
+	}
+	return &Error{Op: op, Addr: addr, Err: err}
 }
 
 // RetryAfter returns when another try may succeed, as the error says; 0 means unknown.
