@@ -11,9 +11,9 @@ import (
 	"sync"
 )
 
-// Answer has h serve req and writes the response to w in the form of CGI (RFC 3875 section 6), for the frontends of SCGI
-// and CGI: the header and what there is of the body in one Write, the rest as it comes. A failure becomes a response
-// with the error's status, as long as nothing was written.
+// Answer has h serve req and writes the response to w in the form of CGI (RFC 3875 section 6), for the frontends of
+// SCGI and CGI: what there is in one Write, the rest as it comes. A failure becomes a response with the error's status,
+// as long as nothing was written.
 //
 // whole reports whether w has a complete response, so that its end may look like one. err is what h, its response or w
 // failed with; if it was w the error wraps [ErrAborted].

@@ -67,6 +67,7 @@ func (s *script) Close() error {
 func TestAnswer(t *testing.T) {
 	big := strings.Repeat("b", 100_000)
 	text := adapters.Header{{Name: "Content-Type", Value: "text/plain"}}
+	two := adapters.Header{{Name: "Content-Length", Value: "2"}}
 	const ok = "Status: 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 	failure := func(status, more string, length int) string {
 		return fmt.Sprintf("Status: %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n%s\r\n%s\n",
@@ -103,11 +104,12 @@ func TestAnswer(t *testing.T) {
 			want:  []string{strings.TrimSuffix(failure("404 Not Found", "", 14), "404 Not Found\n")},
 			whole: true, fails: adapters.ErrNotFound},
 		{name: "client gone", err: context.Canceled, fails: context.Canceled},
-		{name: "cut before it was sent", body: []any{adapters.ErrTruncated}, want: []string{failure("502 Bad Gateway", "", 16)},
-			whole: true, fails: adapters.ErrTruncated},
-		{name: "cut after", body: []any{wait{}, "a", adapters.ErrTruncated}, want: []string{ok, "a"}, fails: adapters.ErrTruncated},
-		{name: "shorter than its length", resp: adapters.Response{Header: adapters.Header{{Name: "Content-Length", Value: "2"}}},
-			body: []any{"a", wait{}}, want: []string{"Status: 200 OK\r\nContent-Length: 2\r\n\r\na"}, fails: adapters.ErrTruncated},
+		{name: "cut before it was sent", body: []any{"a", adapters.ErrTruncated},
+			want: []string{failure("502 Bad Gateway", "", 16)}, whole: true, fails: adapters.ErrTruncated},
+		{name: "cut after", body: []any{wait{}, "a", adapters.ErrTruncated}, want: []string{ok, "a"},
+			fails: adapters.ErrTruncated},
+		{name: "shorter than its length", resp: adapters.Response{Header: two}, body: []any{"a", wait{}},
+			want: []string{"Status: 200 OK\r\nContent-Length: 2\r\n\r\na"}, fails: adapters.ErrTruncated},
 		{name: "first write fails", body: []any{"a"}, fail: 1, fails: adapters.ErrAborted},
 		{name: "later write fails", body: []any{big[:32<<10], "c"}, fail: 2, want: []string{ok}, fails: adapters.ErrAborted},
 		{name: "failure cannot be written", err: adapters.ErrBusy, fail: 1, fails: adapters.ErrBusy},

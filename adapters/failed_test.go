@@ -36,14 +36,17 @@ func TestFailed(t *testing.T) {
 		{"kind", t.Context(), refused, []error{adapters.ErrUnreachable, syscall.ECONNREFUSED}, nil, 502,
 			"x: dial unix /s: application not reachable: connect: connection refused"},
 		{"its own sentinel", t.Context(), fmt.Errorf("%w: no", adapters.ErrBadResponse),
-			[]error{adapters.ErrBadResponse}, []error{adapters.ErrUnreachable}, 502, "x: dial unix /s: bad response from the application: no"},
+			[]error{adapters.ErrBadResponse}, []error{adapters.ErrUnreachable}, 502,
+			"x: dial unix /s: bad response from the application: no"},
 		{"full queue", t.Context(), syscall.EAGAIN, []error{adapters.ErrBusy}, []error{adapters.ErrTimeout}, 503, ""},
 		{"time-out", t.Context(), os.ErrDeadlineExceeded, []error{adapters.ErrTimeout, os.ErrDeadlineExceeded}, nil, 504, ""},
 		{"time-out told before", t.Context(), fmt.Errorf("%w: %w", adapters.ErrTimeout, os.ErrDeadlineExceeded),
 			[]error{adapters.ErrTimeout}, nil, 504, "x: dial unix /s: application timed out: i/o timeout"},
-		{"cancelled", cancelled, refused, []error{context.Canceled}, []error{syscall.ECONNREFUSED, adapters.ErrUnreachable}, 499, ""},
+		{"cancelled", cancelled, refused,
+			[]error{context.Canceled}, []error{syscall.ECONNREFUSED, adapters.ErrUnreachable}, 499, ""},
 		{"cause", left, refused, []error{io.ErrClosedPipe, adapters.ErrAborted}, []error{adapters.ErrUnreachable}, 499, ""},
-		{"deadline", late, refused, []error{context.DeadlineExceeded, adapters.ErrTimeout}, []error{adapters.ErrUnreachable}, 504, ""},
+		{"deadline", late, refused,
+			[]error{context.DeadlineExceeded, adapters.ErrTimeout}, []error{adapters.ErrUnreachable}, 504, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// A Stream is the Response.Body of an application whose response is all that it writes until it closes: SCGI's connection,
-// a CGI script's standard output. [NewStream] makes one; ReadHeader comes first and returns the Response around it.
+// A Stream is the Response.Body of an application whose response is all that it writes until it closes: SCGI's
+// connection, a CGI script's standard output. [NewStream] makes one; ReadHeader comes first and returns the Response
+// around it.
 type Stream struct {
 	src    io.Reader
 	end    func(error) error
