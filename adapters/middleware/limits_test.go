@@ -350,7 +350,7 @@ func TestListOfLimits(t *testing.T) {
 }
 
 func FuzzParseSize(f *testing.F) {
-	for _, s := range []string{"", "0", "8m", "64K", "1g", "9223372036854775807", "8589934592g", "-1k", "1kk", "0x1", "1_0"} {
+	for _, s := range []string{"", "0", "8m", "64K", "1g", "9223372036854775807", "8589934592g", "-1k", "1kk", "1_0"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
