@@ -1,0 +1,144 @@
+//go:build unix
+
+package pool_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gangway-go/gangway/adapters/pool"
+)
+
+// gone reports whether there is no such process, or only its exit status.
+func gone(pid int) bool {
+	if err := syscall.Kill(pid, 0); err != nil {
+		return err == syscall.ESRCH
+	}
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return strings.Contains(string(stat), ") Z ")
+}
+
+func requireGone(t *testing.T, pid int, msg string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return gone(pid) }, 10*time.Second, time.Millisecond, msg)
+}
+
+func TestStopEndsTheWholeGroup(t *testing.T) {
+	for _, way := range []string{"plain", "stubborn"} {
+		t.Run(way, func(t *testing.T) {
+			g := &pool.Group{}
+			start(t, g, &pool.Command{Cmd: appCommand(way, false), Grace: 100 * time.Millisecond})
+			pid, child := callPID(t, g, "/"), callPID(t, g, "/child")
+			require.False(t, gone(pid) || gone(child))
+			require.NoError(t, g.Close(t.Context()))
+			requireGone(t, pid, "the app")
+			requireGone(t, child, "what it started")
+		})
+	}
+}
+
+func TestDeathEndsTheWholeGroup(t *testing.T) {
+	g := &pool.Group{}
+	start(t, g, &pool.Command{Cmd: appCommand("plain", false)})
+	pid, child := callPID(t, g, "/"), callPID(t, g, "/child")
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	requireGone(t, child, "what it started")
+}
+
+func TestShellApp(t *testing.T) {
+	g := &pool.Group{}
+	start(t, g, &pool.Command{Cmd: func(socket string) (*exec.Cmd, error) {
+		cmd := exec.Command("sh", "-c", `"$APP" "$SOCKET" & wait`)
+		cmd.Env = append(os.Environ(), appVar+"=plain", "APP="+os.Args[0], "SOCKET="+socket)
+		return cmd, nil
+	}})
+	pid := callPID(t, g, "/")
+	require.NoError(t, g.Close(t.Context()))
+	requireGone(t, pid, "the child of the shell")
+}
+
+func TestUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root may become another user")
+	}
+	t.Setenv("TMPDIR", socketDir(t))
+	require.NoError(t, os.Chmod(os.TempDir(), 0o755))
+	c := &pool.Command{Log: quiet, Backend: client, Cmd: func(socket string) (*exec.Cmd, error) {
+		cmd := exec.Command("python3", "-Sc", "import os, socket, sys\n"+
+			"s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n"+
+			"while True: s.accept()[0].close()", socket)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		cmd.Path = "/usr/bin/python3"
+		return cmd, nil
+	}}
+	p, err := c.Spawn(t.Context())
+	require.NoError(t, err)
+	info, err := os.Stat(fmt.Sprintf("/proc/%d", p.ID))
+	require.NoError(t, err)
+	assert.EqualValues(t, 65534, info.Sys().(*syscall.Stat_t).Uid)
+	p.Stop(t.Context())
+}
+
+func TestAppEndsWithItsSupervisor(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells a process of its parent's death")
+	}
+	t.Setenv("TMPDIR", socketDir(t))
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), appVar+"=supervisor")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	br := bufio.NewReader(stdout)
+	var pids [2]int
+	for i := range pids {
+		line, err := br.ReadString('\n')
+		require.NoError(t, err)
+		pids[i], err = strconv.Atoi(strings.TrimSpace(line))
+		require.NoError(t, err)
+	}
+	assert.Equal(t, pids[0], pids[1], "the app must live as long as its supervisor")
+	require.NoError(t, cmd.Process.Kill())
+	cmd.Wait()
+	requireGone(t, pids[0], "the app")
+}
+
+func TestDaemonDoesNotHoldTheGroup(t *testing.T) {
+	g := &pool.Group{}
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	start(t, g, &pool.Command{Cmd: func(socket string) (*exec.Cmd, error) {
+		cmd := exec.Command("sh", "-c",
+			`setsid sh -c 'echo $$ >"$PID.tmp"; mv "$PID.tmp" "$PID"; exec sleep 1000' & exec "$APP" "$SOCKET"`)
+		cmd.Env = append(os.Environ(), appVar+"=plain", "APP="+os.Args[0], "SOCKET="+socket, "PID="+pidFile)
+		return cmd, nil
+	}})
+	var daemon int
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(pidFile)
+		daemon, _ = strconv.Atoi(strings.TrimSpace(string(text)))
+		return daemon != 0
+	}, 10*time.Second, time.Millisecond)
+	defer syscall.Kill(daemon, syscall.SIGKILL)
+	closed := make(chan error)
+	go func() { closed <- g.Close(t.Context()) }()
+	select {
+	case err := <-closed:
+		assert.NoError(t, err)
+	case <-time.After(20 * time.Second):
+		t.Error("Close waits for a process that has left the group")
+		syscall.Kill(daemon, syscall.SIGKILL)
+		<-closed
+	}
+}
