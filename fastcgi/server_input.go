@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	stdinPatience  = 250 * time.Millisecond // how long, in all, other requests may have to wait for the reader of a body
-	pieceSize = 32 << 10               // what is written to the file at a time
-	smallRing = 512
+	stdinPatience = 250 * time.Millisecond // how long, in all, other requests may have to wait for the reader of a body
+	pieceSize     = 32 << 10               // what is written to the file at a time
+	smallRing     = 512
 
 	forever = time.Duration(math.MaxInt64)
 )
@@ -114,9 +114,6 @@ func (in *serverInput) take(p []byte) (n int, err error) {
 		n += m
 		in.n -= m
 		in.start = (in.start + m) % len(in.ring)
-	}
-	if in.n == 0 {
-		in.start = 0
 	}
 	return n, nil
 }
@@ -222,6 +219,9 @@ func (in *serverInput) free(n, limit int) []byte {
 		used := in.n
 		in.take(ring)
 		in.ring, in.start, in.n = ring, 0, used
+	}
+	if in.n == 0 {
+		in.start = 0 // not in take, which may run before put
 	}
 	at := (in.start + in.n) % len(in.ring)
 	return in.ring[at:min(at+n, at+len(in.ring)-in.n, len(in.ring))]

@@ -218,14 +218,13 @@ func (r *serverRequest) start() {
 // run has the request answered.
 func (r *serverRequest) run() {
 	defer r.conn.handlers.Done()
+	defer r.cancel(nil)
 	r.out.open()
 	appStatus, err := r.answer()
-	gone := r.ctx.Err() != nil
-	r.cancel(nil)
 	if err != nil {
 		status := adapters.StatusOf(err)
 		switch unsent := r.out.reset(); {
-		case gone:
+		case r.ctx.Err() != nil: // nobody is there any more
 		case !unsent:
 			r.logError("response cut short", status, err)
 			r.conn.cut(r)
