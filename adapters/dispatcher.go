@@ -27,7 +27,8 @@ type Route struct {
 // [ErrRedirectLoop]. Routes must not change once the Dispatcher is in use. It is safe for concurrent use.
 type Dispatcher struct {
 	Routes []Route
-	// MaxRedirects bounds the local redirects and rewrites of one request; 0 means 10.
+	// MaxRedirects bounds the local redirects and rewrites of one request; 0 means 10. Below 0 they are returned as they
+	// are, for a web server in front that follows local redirects.
 	MaxRedirects int
 
 	sort   sync.Once
@@ -50,6 +51,9 @@ func (d *Dispatcher) Serve(ctx context.Context, req *Request) (*Response, error)
 	limit := d.MaxRedirects
 	if limit == 0 {
 		limit = 10
+	}
+	if limit < 0 {
+		return d.offer(ctx, req)
 	}
 	for range limit + 1 {
 		resp, err := d.offer(ctx, req)

@@ -132,6 +132,13 @@ func TestDispatcherBoundsRedirects(t *testing.T) {
 	}
 }
 
+func TestDispatcherPassesRedirectsOn(t *testing.T) {
+	d := &Dispatcher{MaxRedirects: -1, Routes: []Route{{To: redirects("/b")}}}
+	resp, err := d.Serve(context.Background(), get("", "/a"))
+	require.NoError(t, err)
+	assert.Equal(t, "/b", resp.LocalRedirect)
+}
+
 func TestDispatcherRewrites(t *testing.T) {
 	rewrite := HandlerFunc(func(_ context.Context, req *Request) (*Response, error) {
 		return nil, fmt.Errorf("front: %w", &Rewrite{Path: "/new", Query: "a"})

@@ -20,6 +20,8 @@ import (
 // beneath the root is SCRIPT_NAME and the rest PATH_INFO; nothing is guessed. Files and folders whose name begins with a
 // dot do not exist, and no symbolic link leads out of the root unless FollowSymlinks says so.
 //
+// The path is Script.PathInfo of the request. What is Script.Name already ([Mount]) stays in front of SCRIPT_NAME.
+//
 // The fields must not change once the resolver is in use. It is safe for concurrent use.
 type ScriptResolver struct {
 	// To answers the requests for scripts.
@@ -49,22 +51,26 @@ type ScriptResolver struct {
 
 // Serve passes req on to To or Files. The error wraps [ErrNotFound] and says which component of the path is missing.
 func (s *ScriptResolver) Serve(ctx context.Context, req *Request) (*Response, error) {
-	if EncodedSeparator(req.URI) {
+	if s.walks() && EncodedSeparator(req.URI) {
 		return nil, fmt.Errorf("%w: encoded separator in %.80q", ErrNotFound, req.URI)
 	}
-	target, err := s.Resolve(req.Path())
+	target, err := s.Resolve(req.Script.PathInfo)
 	switch {
 	case err != nil:
 		return nil, err
 	case target.Redirect != "":
-		return redirectTo(target.Redirect, req.Query), nil
+		return redirectTo(req.Script.Name+target.Redirect, req.Query), nil
 	case target.File:
 		return s.Files.Serve(ctx, req)
 	}
 	c := *req
 	c.Script = target.Script
+	c.Script.Name = req.Script.Name + c.Script.Name
 	return s.To.Serve(ctx, &c)
 }
+
+// walks reports whether the path of a request decides which file is asked for.
+func (s *ScriptResolver) walks() bool { return s.Script == "" || s.Files != nil }
 
 func redirectTo(path, query string) *Response {
 	location := (&url.URL{Path: path, RawQuery: query}).String()
@@ -98,7 +104,7 @@ func (s *ScriptResolver) Resolve(path string) (Target, error) {
 		return s.walk(tree, path)
 	}
 	if s.Files != nil {
-		if t, err := s.walk(tree, path); err == nil && t.File {
+		if t, err := s.walk(tree, path); err == nil && t.File && !strings.HasSuffix(path, "/") {
 			return t, nil
 		}
 	}

@@ -156,12 +156,38 @@ func TestScriptResolverServes(t *testing.T) {
 	_, err = ask(t, r, req)
 	assert.ErrorIs(t, err, ErrNotFound)
 
+	front := &ScriptResolver{Root: r.Root, Script: "index.php", To: says("front")}
+	got, err = ask(t, front, req)
+	require.NoError(t, err, "no tree is walked")
+	assert.Equal(t, "front GET /index.php+?", got)
+	front.Files = says("files")
+	_, err = ask(t, front, req)
+	assert.ErrorIs(t, err, ErrNotFound)
+	got, err = ask(t, front, get("", "/html/"))
+	require.NoError(t, err)
+	assert.Equal(t, "front GET /index.php+?", got, "a folder is no file")
+
 	req = get("", "/dir")
 	req.Query = "a=b"
 	resp, err := r.Serve(context.Background(), req)
 	require.NoError(t, err)
 	assert.Equal(t, 301, resp.Status)
 	assert.Equal(t, "/dir/?a=b", resp.Header.Get("Location"))
+}
+
+func TestScriptResolverMounted(t *testing.T) {
+	r := Mount("/blog", &ScriptResolver{Root: scriptTree(t), To: says("script"), Files: says("files")})
+	got, err := ask(t, r, get("", "/blog/a.php/x"))
+	require.NoError(t, err)
+	assert.Equal(t, "script GET /blog/a.php+/x?", got)
+	got, err = ask(t, r, get("", "/blog/style.css"))
+	require.NoError(t, err)
+	assert.Equal(t, "files GET /blog+/style.css?", got)
+	for path, want := range map[string]string{"/blog": "/blog/", "/blog/dir": "/blog/dir/"} {
+		resp, err := r.Serve(context.Background(), get("", path))
+		require.NoError(t, err)
+		assert.Equal(t, want, resp.Header.Get("Location"))
+	}
 }
 
 func TestScriptResolverRefusesDevices(t *testing.T) {
