@@ -40,10 +40,11 @@ type FileRoot struct {
 	Files  FileServer // knows the files by the rest of the path
 }
 
-// A FileServer answers with a file beneath its root. name is a clean path that begins with a slash. The server heeds
-// Method and Header of req, not its path, and must not lead out of its root.
+// A FileServer answers a request, whatever its path, with the file that is called name beneath its root, a path with
+// slashes; package adapters/static has one. It does not lead out of its root. To a method other than GET and HEAD the
+// answer is the whole file.
 type FileServer interface {
-	ServeFile(ctx context.Context, req *adapters.Request, name string) (*adapters.Response, error)
+	ServeFile(req *adapters.Request, name string) (*adapters.Response, error)
 }
 
 // Wrap is the [adapters.Middleware].
@@ -105,7 +106,7 @@ func (s *Sendfile) replace(ctx context.Context, req *adapters.Request, resp *ada
 			continue
 		}
 		adapters.Drain(resp.Body, sendfileDrain)
-		file, err := s.open(ctx, fileRequest(req, resp.Status), field.roots(s), value, field.path)
+		file, err := open(fileRequest(req, resp.Status), field.roots(s), value, field.path)
 		if err != nil {
 			logger(s.Log).WarnContext(ctx, "file not sent", "request", req.ID, "field", field.name, "file", value,
 				"error", err)
@@ -119,9 +120,9 @@ func (s *Sendfile) replace(ctx context.Context, req *adapters.Request, resp *ada
 // sendfileDrain is how much of a body is read that nobody gets.
 const sendfileDrain = 1 << 20
 
-func (s *Sendfile) open(ctx context.Context, req *adapters.Request, roots []FileRoot, value string,
-	clean func(string) (string, error),
-) (*adapters.Response, error) {
+func open(req *adapters.Request, roots []FileRoot, value string, clean func(string) (string, error)) (
+	*adapters.Response, error,
+) {
 	name, err := clean(value)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", adapters.ErrForbidden, err) // it is not the client's fault
@@ -137,7 +138,7 @@ func (s *Sendfile) open(ctx context.Context, req *adapters.Request, roots []File
 	if files == nil {
 		return nil, fmt.Errorf("%w: %q lies in no root", adapters.ErrForbidden, name)
 	}
-	resp, err := files.ServeFile(ctx, req, rest)
+	resp, err := files.ServeFile(req, rest[1:])
 	if errors.Is(err, adapters.ErrDeclined) { // no other Handler may answer: the body may have been read
 		return nil, fmt.Errorf("%w: %q", adapters.ErrNotFound, name)
 	}
@@ -147,10 +148,6 @@ func (s *Sendfile) open(ctx context.Context, req *adapters.Request, roots []File
 // fileRequest returns the request that a FileServer gets for a response of that status.
 func fileRequest(req *adapters.Request, status int) *adapters.Request {
 	c := withoutBody(req)
-	if req.Method != http.MethodGet && req.Method != http.MethodHead {
-		c.Method = http.MethodGet
-		status = 0
-	}
 	if status != http.StatusOK && status != http.StatusPartialContent {
 		c.Header = c.Header.Without(conditionFields...)
 	}
