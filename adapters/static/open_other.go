@@ -1,0 +1,17 @@
+//go:build !unix
+
+package static
+
+import "syscall"
+
+const openFlags = 0
+
+// isNameError reports whether opening a file failed because of its name.
+func isNameError(err syscall.Errno) bool {
+	const invalidName, directory = 123, 267 // ERROR_INVALID_NAME, ERROR_DIRECTORY of Windows
+	switch err {
+	case syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EINVAL, invalidName, directory:
+		return true
+	}
+	return false
+}
