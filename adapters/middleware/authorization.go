@@ -3,6 +3,7 @@ package middleware
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gangway-go/gangway/adapters"
@@ -104,10 +105,20 @@ func unauthorized(challenges ...string) *adapters.Response {
 	return resp
 }
 
-// authenticated returns the request of a user whose credentials were verified.
+// withoutVars returns vars, which it leaves as they are, without those of the given names.
+func withoutVars(vars []adapters.Var, names ...string) []adapters.Var {
+	named := func(v adapters.Var) bool { return slices.Contains(names, v.Name) }
+	if !slices.ContainsFunc(vars, named) {
+		return vars
+	}
+	return slices.DeleteFunc(slices.Clone(vars), named)
+}
+
+// authenticated returns the request of a user whose credentials were verified: no one that was named before counts.
 func authenticated(req *adapters.Request, scheme, user string, passAuthorization bool) *adapters.Request {
 	c := *req
 	c.AuthType, c.User = scheme, user
+	c.Vars = withoutVars(c.Vars, "AUTH_TYPE", "REMOTE_USER")
 	c.Trace.Authenticated(user)
 	if !passAuthorization {
 		c.Header = c.Header.Without("Authorization")

@@ -42,13 +42,7 @@ func authorizerRequest(req *adapters.Request) *adapters.Request {
 	c := withoutBody(req)
 	c.Role = adapters.Authorizer
 	c.Script.Name, c.Script.PathInfo = "", ""
-	c.Vars = slices.DeleteFunc(slices.Clone(c.Vars), func(v adapters.Var) bool {
-		switch v.Name {
-		case "CONTENT_LENGTH", "SCRIPT_NAME", "PATH_INFO", "PATH_TRANSLATED":
-			return true
-		}
-		return false
-	})
+	c.Vars = withoutVars(c.Vars, "CONTENT_LENGTH", "SCRIPT_NAME", "PATH_INFO", "PATH_TRANSLATED")
 	c.Informational = nil // it speaks to us, not to the client
 	c.Trace = nil
 	return c

@@ -103,6 +103,16 @@ func TestAuthorized(t *testing.T) {
 	}
 }
 
+// Requests share their Vars, spare room and all.
+func TestAuthorizedLeavesVars(t *testing.T) {
+	req := post()
+	req.Vars = append(make([]adapters.Var, 0, 20), req.Vars...)
+	authorizer := &app{resp: answers(200, "", "Variable-X", "y")}
+	_, _, err := serve(t, adapters.Chain(&app{}, Authorize(authorizer)), req)
+	require.NoError(t, err)
+	assert.Zero(t, req.Vars[:len(req.Vars)+1][len(req.Vars)])
+}
+
 // The fields that a client sends take no variable's place.
 func TestAuthorizerCannotBeSpoofed(t *testing.T) {
 	whoami := &app{}

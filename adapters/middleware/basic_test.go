@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"maps"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -36,6 +37,7 @@ func TestBasic(t *testing.T) {
 			b := &Basic{Realm: `a "b" \c`, Users: users, PassAuthorization: tt.pass}
 			req := get("/", tt.fields...)
 			req.User, req.AuthType = "front", "Front"
+			req.Vars = []adapters.Var{{Name: "REMOTE_USER", Value: "front"}, {Name: "KEPT", Value: "1"}}
 			resp, body, err := serve(t, b.Wrap(a), req)
 			require.NoError(t, err)
 			assert.Equal(t, tt.status, resp.Status)
@@ -48,6 +50,8 @@ func TestBasic(t *testing.T) {
 			assert.Equal(t, "bob", a.last(t).User)
 			assert.Equal(t, "Basic", a.last(t).AuthType)
 			assert.Equal(t, tt.want, a.last(t).Header)
+			assert.Equal(t, []adapters.Var{{Name: "KEPT", Value: "1"}}, a.last(t).Vars)
+			assert.Equal(t, "bob", maps.Collect(a.last(t).All())["REMOTE_USER"])
 		})
 	}
 }

@@ -113,7 +113,9 @@ func TestFilterWithoutData(t *testing.T) {
 
 func TestFilterFails(t *testing.T) {
 	body := &testBody{Reader: strings.NewReader("abc")}
-	source := &app{resp: func() *adapters.Response { return &adapters.Response{Status: 200, Body: body} }}
+	source := &app{resp: func() *adapters.Response {
+		return &adapters.Response{Status: 200, Header: adapters.Header{{Name: "Content-Length", Value: "3"}}, Body: body}
+	}}
 	_, _, err := serve(t, adapters.Chain(&app{err: adapters.ErrBusy}, Filter(source)), get("/"))
 	require.ErrorIs(t, err, adapters.ErrBusy)
 	assert.Equal(t, 1, body.closed)

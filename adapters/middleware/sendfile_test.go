@@ -178,6 +178,19 @@ func TestSendfileSeveralRanges(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(body, "Content-Range:"))
 }
 
+// An answer is a FileServer's.
+type answer func() *adapters.Response
+
+func (a answer) ServeFile(*adapters.Request, string) (*adapters.Response, error) { return a(), nil }
+
+func TestSendfileKeepsBothVary(t *testing.T) {
+	s := &Sendfile{URIs: []FileRoot{{"/p", answer(answers(200, "", "Vary", "Accept-Encoding", "X-A", "1", "X-A", "2"))}}}
+	resp, _, err := serve(t, s.Wrap(&app{resp: answers(200, "", "X-Accel-Redirect", "/p/x", "Vary", "Cookie")}), get("/"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"Cookie", "Accept-Encoding"}, resp.Header.Values("Vary"))
+	assert.Equal(t, []string{"1", "2"}, resp.Header.Values("X-A"))
+}
+
 func TestSendfileThatIsOff(t *testing.T) {
 	files := []FileRoot{{"/p", static.Dir(newTree(t) + "/private")}}
 	fields := []string{"X-Sendfile", "/p/x", "X-LIGHTTPD-send-file", "/p/x", "X-Accel-Redirect", "/p/x", "X-Other", "1"}
