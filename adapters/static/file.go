@@ -11,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/gangway-go/gangway/adapters"
@@ -162,12 +163,16 @@ func (b *body) end(err error) error {
 // sendfileMin is the size from which sendfile(2) is better than a write together with the header.
 const sendfileMin = 4 << 10
 
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
 // WriteTo implements io.WriterTo: a writer that has ReadFrom gets an io.LimitedReader over the *os.File, the form for
 // which net uses sendfile(2).
 func (b *body) WriteTo(w io.Writer) (int64, error) {
 	to, ok := w.(io.ReaderFrom)
 	if !ok || b.src != b.file || b.left < sendfileMin {
-		return adapters.Copy(w, struct{ io.Reader }{b})
+		buf := buffers.Get().(*[32 << 10]byte)
+		defer buffers.Put(buf)
+		return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{b}, buf[:])
 	}
 	n, err := to.ReadFrom(&io.LimitedReader{R: b.file.File, N: b.left})
 	b.left -= n
