@@ -1,0 +1,158 @@
+// Package scgi lets requests come and go over SCGI (https://python.ca/scgi/protocol.txt of 2008-06-23): a [Client] asks
+// an application, a [Server] is the application of a web server. A connection carries one request; its end is the end of
+// the response.
+//
+// What the protocol cannot say: over a Unix socket a response without Content-Length that is cut short looks complete;
+// over TCP the connection is reset. There are no diagnostics (Request.Stderr), no trailers and no upgrades.
+package scgi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/scgi/wire"
+)
+
+// A Client is a [adapters.Handler] that asks an SCGI application, on a new connection for each request. Its fields must
+// not be changed once it is in use.
+type Client struct {
+	Network, Address string // as for net.Dial
+	// Dial opens a connection; nil is a net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// HeaderLimit bounds the response header, in bytes; 0 is adapters.DefaultHeaderLimit.
+	HeaderLimit int
+	// SpoolLimit bounds a request body of unknown length, in bytes; 0 is adapters.DefaultSpoolLimit. SCGI needs the length
+	// before the body, so such a body is read to its end before the application is asked.
+	SpoolLimit int64
+}
+
+// Serve implements [adapters.Handler].
+func (c *Client) Serve(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+	req.Trace.Attempt(c.Network + " " + c.Address)
+	req, release, err := adapters.Spool(ctx, req, c.SpoolLimit)
+	if err != nil {
+		return nil, c.failed(ctx, "spool", adapters.ErrAborted, err)
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	if *buf, err = appendHeader(*buf, req); err != nil {
+		release()
+		return nil, c.failed(ctx, "encode", adapters.ErrBadRequest, err)
+	}
+	conn, err := c.dial(ctx)
+	if err != nil {
+		release()
+		return nil, c.failed(ctx, "dial", adapters.ErrUnreachable, err)
+	}
+	req.Trace.Mark(adapters.Assigned)
+	return c.exchange(ctx, conn, req, buf, release)
+}
+
+// buffers are for request headers and what fits behind them.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, bufferSize); return &b }}
+
+const bufferSize, maxPooled = 16 << 10, 128 << 10
+
+func getBuffer() *[]byte {
+	b := buffers.Get().(*[]byte)
+	*b = (*b)[:0]
+	return b
+}
+
+func putBuffer(b *[]byte) {
+	if cap(*b) <= maxPooled {
+		buffers.Put(b)
+	}
+}
+
+// appendHeader appends the header netstring of req, SCGI section 3.
+func appendHeader(dst []byte, req *adapters.Request) ([]byte, error) {
+	start := len(dst)
+	dst = wire.AppendPair(dst, "CONTENT_LENGTH", strconv.FormatInt(bodyLength(req), 10))
+	dst = wire.AppendPair(dst, "SCGI", "1")
+	for name, value := range req.All() {
+		switch {
+		case name == "CONTENT_LENGTH" || name == "SCGI":
+			continue
+		case name == "" || strings.IndexByte(name, 0) >= 0 || strings.IndexByte(value, 0) >= 0:
+			return dst, fmt.Errorf("%w: SCGI cannot carry the variable %.40q", adapters.ErrBadRequest, name)
+		}
+		dst = wire.AppendPair(dst, name, value)
+	}
+	return wire.Enclose(dst, start), nil
+}
+
+func bodyLength(req *adapters.Request) int64 {
+	if req.Body == nil {
+		return 0
+	}
+	return req.ContentLength
+}
+
+// appendBody appends all of body if it is in memory and there is room, so that one write sends it with the header.
+func appendBody(dst []byte, body *adapters.ExactBody) []byte {
+	memory, ok := body.R.(interface{ Len() int })
+	if room := dst[len(dst):cap(dst)]; ok && body.N <= int64(min(len(room), memory.Len())) {
+		n, _ := io.ReadFull(body, room[:body.N])
+		return dst[:len(dst)+n]
+	}
+	return dst
+}
+
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	dial := c.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return dial(ctx, c.Network, c.Address)
+}
+
+// exchange sends req, whose header is in buf, and reads the response's header. Errors of writing say nothing: the
+// application may answer without reading all, and if it does not, then reading fails too.
+func (c *Client) exchange(
+	ctx context.Context, conn net.Conn, req *adapters.Request, buf *[]byte, release func(),
+) (*adapters.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	end := func(err error) error {
+		if err == nil || err == io.EOF {
+			return io.EOF
+		}
+		return c.failed(ctx, "read", adapters.ErrTruncated, err)
+	}
+	stream := adapters.NewStream(conn, end, func() {
+		stop()
+		cancel(nil)
+		conn.Close()
+	})
+	body := &adapters.ExactBody{R: req.Body, N: bodyLength(req)}
+	*buf = appendBody(*buf, body)
+	conn.Write(*buf)
+	req.Trace.Mark(adapters.Sent)
+	if body.N == 0 {
+		release()
+	} else {
+		go func() {
+			defer release()
+			if adapters.Copy(conn, body); body.Err != nil {
+				cancel(body.Err)
+			}
+		}()
+	}
+	resp, err := stream.ReadHeader(req, c.HeaderLimit)
+	if err != nil {
+		err = c.failed(ctx, "read", adapters.ErrUnreachable, err)
+		stream.Close()
+	}
+	return resp, err
+}
+
+func (c *Client) failed(ctx context.Context, op string, kind, err error) error {
+	return adapters.Failed(ctx, "scgi: "+op, c.Network+" "+c.Address, kind, err)
+}
