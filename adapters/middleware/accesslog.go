@@ -78,14 +78,19 @@ type visit struct {
 }
 
 func (v *visit) end(n int64, err error) {
-	v.size, v.ending = n, v.endOf(n, err)
+	switch {
+	case v.status == http.StatusSwitchingProtocols:
+		v.size, v.ending = n, "complete" // somebody has to close it
+	case !adapters.BodyAllowed(v.req.Method, v.status):
+		v.size, v.ending = 0, "complete" // what was read was not sent
+	default:
+		v.size, v.ending = n, v.endOf(n, err)
+	}
 	v.log.write(v)
 }
 
 func (v *visit) endOf(n int64, err error) string {
 	switch {
-	case !adapters.BodyAllowed(v.req.Method, v.status), v.status == http.StatusSwitchingProtocols:
-		return "complete" // whoever closes the body takes no interest in its end
 	case err == io.EOF && (v.length == "" || v.length == strconv.FormatInt(n, 10)):
 		return "complete"
 	case err == io.EOF:

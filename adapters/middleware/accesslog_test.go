@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -75,7 +77,8 @@ func TestAccessLogEnds(t *testing.T) {
 		{"complete", "GET", app{}, readAll, "200 5 … end=complete"},
 		{"empty", "GET", app{resp: answers(204, "")}, func(io.Reader) {}, "204 0 … end=complete"},
 		{"head", "HEAD", app{}, func(io.Reader) {}, "200 0 … end=complete"},
-		{"upgrade", "GET", app{resp: answers(101, "abc")}, func(io.Reader) {}, "101 0 … end=complete"},
+		{"upgrade", "GET", app{resp: answers(101, "abc")}, func(b io.Reader) { b.Read(make([]byte, 2)) },
+			"101 2 … end=complete"},
 		{"truncated", "GET", app{resp: cut(adapters.ErrTruncated)}, readAll, "200 3 … end=truncated"},
 		{"timed out", "GET", app{resp: cut(adapters.ErrTimeout)}, readAll, "200 3 … end=truncated"},
 		{"shorter than said", "GET", app{resp: answers(200, "abc", "Content-Length", "5")}, readAll,
@@ -263,4 +266,38 @@ type passwordList map[string]string
 func (p passwordList) Verify(user, password string) bool {
 	want, ok := p[user]
 	return ok && want == password
+}
+
+func TestAccessLogOverHTTP(t *testing.T) {
+	captureLog(t)
+	var log lockedBuffer
+	inner := adapters.HandlerFunc(func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
+		switch req.Path() {
+		case "/cut":
+			body := &testBody{Reader: strings.NewReader("abc"), err: adapters.ErrTruncated}
+			return &adapters.Response{Status: 200, Body: body}, nil
+		case "/away":
+			return nil, adapters.ErrUnreachable
+		}
+		return answers(200, "hello", "Content-Length", "5")(), nil
+	})
+	server := httptest.NewServer(adapters.HTTP(adapters.Chain(inner, AccessLog(&log))))
+	for _, target := range []string{"GET /", "HEAD /", "GET /cut", "GET /away"} {
+		method, path, _ := strings.Cut(target, " ")
+		req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)
+		require.NoError(t, err)
+		resp, err := server.Client().Do(req)
+		if err == nil {
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+	}
+	server.Close() // when all lines are written
+	for i, want := range []string{
+		`"GET / HTTP/1.1" 200 5 .* end=complete`, `"HEAD / HTTP/1.1" 200 0 .* end=complete`,
+		`"GET /cut HTTP/1.1" 200 3 .* end=truncated`, `"GET /away HTTP/1.1" 502 - .* end=error`,
+	} {
+		assert.Regexp(t, want, strings.Split(log.String(), "\n")[i])
+	}
+	assert.Regexp(t, `^127\.0\.0\.1 - - .* id=[0-9a-z-]+ time=`, log.String())
 }
