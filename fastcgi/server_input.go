@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -236,10 +237,10 @@ func (in *serverInput) put(p []byte, toFile bool) {
 	}
 	if !toFile {
 		in.n += len(p)
-	} else if in.err = in.spool(p); in.err != nil {
-		return
+	} else if err := in.spool(p); err != nil {
+		in.err = &adapters.Error{Op: "fastcgi: store a body", Status: http.StatusInsufficientStorage, Err: err}
 	}
-	if in.left > 0 {
+	if in.left > 0 && in.err == nil {
 		if in.left -= int64(len(p)); in.left == 0 {
 			in.err = io.EOF // not every web server sends the end
 		}

@@ -17,7 +17,7 @@ import (
 const (
 	outputBuffer = 16 << 10
 	outputEnd    = 2*wire.HeaderLen + wire.HeaderLen + wire.BodyLen // ends of two streams, and FCGI_END_REQUEST
-	headerDelay  = 50 * time.Millisecond                            // how long a header waits for the body
+	flushDelay   = 5 * time.Millisecond                             // how long a header waits for the body
 )
 
 var outputBuffers = sync.Pool{New: func() any { return new([outputBuffer]byte) }}
@@ -31,7 +31,9 @@ type serverOutput struct {
 	mu   sync.Mutex
 	buf  []byte // a record that is not sent yet: space for its header, and content; nil before open and after end
 	left int64  // bytes of the body that may still come; negative if that is not known
+	body bool   // some have come
 	sent bool   // something has left
+	late *time.Timer
 
 	pair [2][]byte
 	vec  net.Buffers
@@ -63,9 +65,9 @@ func (o *serverOutput) send(resp *adapters.Response) (appStatus int, err error) 
 		return 0, err
 	}
 	if resp.LocalRedirect != "" || !adapters.BodyAllowed(o.r.req.Method, resp.Status) {
-		defer o.flushLater().Stop()
+		o.Flush()
 		err = adapters.Drain(resp.Body, math.MaxInt64)
-	} else if err = o.body(resp); err != nil {
+	} else if err = o.copy(resp); err != nil {
 		return 0, err
 	}
 	if resp.AppStatus != nil && err == nil {
@@ -85,12 +87,10 @@ func (o *serverOutput) header(resp *adapters.Response) error {
 	return o.emit(header[wire.HeaderLen:])
 }
 
-func (o *serverOutput) body(resp *adapters.Response) error {
+func (o *serverOutput) copy(resp *adapters.Response) error {
 	length := resp.Header.Get("Content-Length")
 	if n, err := adapters.ParseLength(length); err == nil {
 		o.left = n
-	} else {
-		defer o.flushLater().Stop()
 	}
 	_, err := adapters.Copy(o, resp.Body)
 	switch {
@@ -103,9 +103,6 @@ func (o *serverOutput) body(resp *adapters.Response) error {
 	return err
 }
 
-// flushLater sends the header if nothing comes of the body.
-func (o *serverOutput) flushLater() *time.Timer { return time.AfterFunc(headerDelay, o.Flush) }
-
 // Write takes a part of the body.
 func (o *serverOutput) Write(p []byte) (n int, err error) {
 	if o.r.ctx.Err() != nil {
@@ -113,6 +110,7 @@ func (o *serverOutput) Write(p []byte) (n int, err error) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.body = true
 	if o.left >= 0 {
 		if int64(len(p)) > o.left {
 			p, err = p[:o.left], http.ErrContentLength
@@ -127,8 +125,21 @@ func (o *serverOutput) Write(p []byte) (n int, err error) {
 	return len(p), err
 }
 
-// Flush sends what has been collected. An error shows at the next Write.
+// Flush sends what has been collected. An error shows at the next Write. A header without a body yet, and a complete
+// body, wait a moment for what most probably follows at once.
 func (o *serverOutput) Flush() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case len(o.buf) <= wire.HeaderLen:
+	case o.body && o.left != 0:
+		o.emit(nil)
+	case o.late == nil:
+		o.late = time.AfterFunc(flushDelay, o.flushNow)
+	}
+}
+
+func (o *serverOutput) flushNow() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.buf) > wire.HeaderLen {
@@ -197,6 +208,9 @@ func (o *serverOutput) fail(status int, err error) (appStatus int) {
 func (o *serverOutput) end(appStatus int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.late != nil {
+		o.late.Stop()
+	}
 	if len(o.buf) > wire.HeaderLen {
 		o.complete(0)
 	} else {
