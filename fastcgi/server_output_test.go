@@ -233,26 +233,26 @@ func TestServerStderr(t *testing.T) {
 	w.expect(rec(tValues, 0, ""))
 }
 
-// writes counts the writes to the connections it accepts.
-type writes struct {
+// counted counts the writes to the connections it accepts.
+type counted struct {
 	net.Listener
 	n atomic.Int64
 }
 
-type writesConn struct {
+type countedConn struct {
 	net.Conn
 	n *atomic.Int64
 }
 
-func (l *writes) Accept() (net.Conn, error) {
+func (l *counted) Accept() (net.Conn, error) {
 	nc, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return writesConn{nc, &l.n}, nil
+	return countedConn{nc, &l.n}, nil
 }
 
-func (c writesConn) Write(p []byte) (int, error) {
+func (c countedConn) Write(p []byte) (int, error) {
 	c.n.Add(1)
 	return c.Conn.Write(p)
 }
@@ -289,7 +289,7 @@ func TestServerWrites(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
 			require.NoError(t, err)
-			counting := &writes{Listener: ln}
+			counting := &counted{Listener: ln}
 			s := &Server{Handler: respond(func() (*adapters.Response, error) { return tt.resp(), nil })}
 			served := make(chan error, 1)
 			go func() { served <- s.Serve(counting) }()
