@@ -46,7 +46,7 @@ const graph = `
 	# What puts the protocols together.
 	adapters, adapters/pool, adapters/proxy, adapters/static, fastcgi, scgi, cgi, egi, internal/...
 	< adapters/apps;
-	adapters, adapters/proxy, adapters/static, fastcgi, fastcgi/gofast, scgi, cgi, egi, internal/...
+	adapters, adapters/pool, adapters/proxy, adapters/static, fastcgi, fastcgi/gofast, scgi, cgi, egi, internal/...
 	< adapters/open;
 
 	# The conformance runner shares the alphabet with what it judges, never the grammar.
@@ -54,7 +54,7 @@ const graph = `
 	conformance/faulty < conformance;
 
 	# The command line.
-	adapters/..., fastcgi, fastcgi/gofast, scgi, cgi, egi/..., conformance/..., internal/... < cli;
+	adapters/..., fastcgi/..., scgi/..., cgi, egi/..., conformance/..., internal/... < cli;
 	cli < cli/gangway;
 
 	# What shows and measures the library uses it as others do.
