@@ -3,9 +3,11 @@ package fastcgi
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -25,8 +27,11 @@ var (
 	errAbortRequest = fmt.Errorf("fastcgi: FCGI_ABORT_REQUEST: %w", adapters.ErrAborted)
 )
 
-// errProtocol is what a web server must not send; its connection is closed.
-var errProtocol = errors.New("fastcgi: protocol error")
+// Why the server closes a connection.
+var (
+	errProtocol = errors.New("fastcgi: protocol error")
+	errTimeout  = errors.New("fastcgi: a record or FCGI_PARAMS did not become complete in time (limit params-timeout)")
+)
 
 const (
 	readBufferSize = 8 << 10
@@ -83,16 +88,19 @@ func (c *serverConn) logEnd(err error) {
 	c.mu.Lock()
 	lingering, requests := c.lingering, len(c.active)
 	c.mu.Unlock()
-	log := c.srv.log().With("peer", c.nc.RemoteAddr(), "requests", requests)
+	level := slog.LevelWarn
 	switch {
 	case lingering:
-	case errors.Is(err, errProtocol):
-		log.Warn("connection closed", "error", err)
+		return
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		log.Warn("connection closed: incomplete record or FCGI_PARAMS (limit params-timeout)")
-	case requests > 0:
-		log.Debug("connection lost", "error", err)
+		err = errTimeout
+	case errors.Is(err, errProtocol):
+	case requests == 0:
+		return
+	default:
+		level = slog.LevelDebug
 	}
+	c.srv.log().Log(context.Background(), level, "connection closed", "error", err, "peer", c.nc.RemoteAddr(), "requests", requests)
 }
 
 func (c *serverConn) readRecords() error {

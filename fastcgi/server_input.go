@@ -38,12 +38,13 @@ type serverInput struct {
 	file       *os.File
 	read, size int64 // of the file
 
-	arrived, taken chan struct{} // closed to wake the reader or the connection; nil if it does not wait
+	arrived sync.Cond     // wakes the reader
+	taken   chan struct{} // closed to wake the connection; nil if it does not wait
 }
 
 // open begins the stream; length is negative if it is not known.
 func (in *serverInput) open(length int64) {
-	in.opened, in.left = true, length
+	in.opened, in.left, in.arrived.L = true, length, &in.mu
 	if length == 0 {
 		in.err = io.EOF
 	}
@@ -66,7 +67,7 @@ func (in *serverInput) end() {
 			in.err = io.ErrUnexpectedEOF
 		}
 	}
-	wake(&in.arrived)
+	in.arrived.Broadcast()
 }
 
 // abort drops what is there, and has a Read, also one that waits, return err.
@@ -79,8 +80,8 @@ func (in *serverInput) abort(err error) {
 		closeTemp(in.file)
 		in.file = nil
 	}
-	wake(&in.arrived)
-	wake(&in.taken)
+	in.arrived.Broadcast()
+	in.wakeConn()
 }
 
 // Read waits for bytes, and returns io.ErrUnexpectedEOF if there are fewer than announced.
@@ -90,13 +91,13 @@ func (in *serverInput) Read(p []byte) (int, error) {
 	for len(p) > 0 {
 		n, err := in.take(p)
 		if n > 0 {
-			wake(&in.taken)
+			in.wakeConn()
 			return n, nil
 		}
 		if err = cmp.Or(err, in.err); err != nil {
 			return 0, err
 		}
-		in.wait(&in.arrived, forever)
+		in.arrived.Wait()
 	}
 	return 0, nil
 }
@@ -125,30 +126,26 @@ func (in *serverInput) emptyFile() {
 	in.read, in.size = 0, 0
 }
 
-// wait lets mu go until the channel is closed, at most for limit.
-func (in *serverInput) wait(ch *chan struct{}, limit time.Duration) {
-	if *ch == nil {
-		*ch = make(chan struct{})
+// wait lets mu go until the reader has taken something, at most for limit.
+func (in *serverInput) wait(limit time.Duration) {
+	if in.taken == nil {
+		in.taken = make(chan struct{})
 	}
-	done := *ch
+	taken := in.taken
 	in.mu.Unlock()
 	defer in.mu.Lock()
-	var late <-chan time.Time
-	if limit != forever {
-		timer := time.NewTimer(limit)
-		defer timer.Stop()
-		late = timer.C
-	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
 	select {
-	case <-done:
-	case <-late:
+	case <-taken:
+	case <-timer.C:
 	}
 }
 
-func wake(ch *chan struct{}) {
-	if *ch != nil {
-		close(*ch)
-		*ch = nil
+func (in *serverInput) wakeConn() {
+	if in.taken != nil {
+		close(in.taken)
+		in.taken = nil
 	}
 }
 
@@ -187,7 +184,7 @@ func (in *serverInput) space(r *serverRequest, n int) (p []byte, toFile bool) {
 			return in.free(n, memory), false
 		case in.size == 0 && alone && in.waited < stdinPatience:
 			began := time.Now()
-			in.wait(&in.taken, stdinPatience-in.waited)
+			in.wait(stdinPatience - in.waited)
 			in.waited += time.Since(began)
 		case srv.spooled.Load() < quota:
 			if r.conn.piece == nil {
@@ -196,10 +193,10 @@ func (in *serverInput) space(r *serverRequest, n int) (p []byte, toFile bool) {
 			in.srv = srv
 			return r.conn.piece[:in.wanted(min(n, pieceSize))], true
 		case alone:
-			in.wait(&in.taken, forever)
+			in.wait(forever)
 		default:
 			in.err = fmt.Errorf("%w: %d bytes of bodies wait in temporary files (limit spool)", adapters.ErrTooLarge, quota)
-			wake(&in.arrived)
+			in.arrived.Broadcast()
 		}
 	}
 }
@@ -245,7 +242,7 @@ func (in *serverInput) put(p []byte, toFile bool) {
 			in.err = io.EOF // not every web server sends the end
 		}
 	}
-	wake(&in.arrived)
+	in.arrived.Broadcast()
 }
 
 // spool appends p to the file.
