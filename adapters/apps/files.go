@@ -1,0 +1,79 @@
+package apps
+
+import (
+	"context"
+	"net/http"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/adapters/static"
+	"github.com/gangway-go/gangway/cgi"
+)
+
+// files answers with the files beneath dir, but for sources and what hide, if it is not nil, says of a path beneath dir
+// in lower case.
+type files struct {
+	dir  string
+	hide func(name string) bool
+}
+
+func (f files) Serve(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+	s := static.Files{Root: f.dir, Prefix: req.Script.Name, Hide: f.hides}
+	return s.Serve(ctx, req)
+}
+
+func (f files) hides(name string) bool { return isSource(name) || f.hide != nil && f.hide(name) }
+
+// sources are the names of files that tell an application's code or configuration, and what they end in.
+var sources = []string{
+	"config.ru", "gemfile", "gemfile.lock", "rakefile", "wsgi.py", "app.py", "manage.py", "app.psgi", "cpanfile",
+	"composer.json", "composer.lock",
+}
+
+var sourceEnds = []string{".php", ".phtml", ".phar", ".inc", ".psgi", ".egi", "~", ".bak", ".orig", ".swp"}
+
+func isSource(name string) bool {
+	base := path.Base(name)
+	return slices.Contains(sources, base) ||
+		slices.ContainsFunc(sourceEnds, func(end string) bool { return strings.HasSuffix(base, end) })
+}
+
+// publicFirst lets the files in the folder public of the application come before it, if there is such a folder.
+func (a *App) publicFirst() {
+	dir := filepath.Join(a.Dir, "public")
+	if !exists(dir) {
+		return
+	}
+	public, app := files{dir: dir}, a.handler
+	a.handler = adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+		if req.Method == http.MethodGet || req.Method == http.MethodHead {
+			resp, err := public.Serve(ctx, req)
+			switch {
+			case err != nil: // whatever it is, the application may know better
+			case resp.Status == http.StatusMovedPermanently: // a folder, which may well be a page of the application
+				resp.Body.Close()
+			default:
+				return resp, nil
+			}
+		}
+		return app.Serve(ctx, req)
+	})
+}
+
+const cgiBin = "/cgi-bin"
+
+// initCGI serves the programs beneath cgi-bin, and the files outside of it.
+func (a *App) initCGI(o Options, outside adapters.Handler) {
+	script := &cgi.Script{Grace: o.Grace, Log: o.Log}
+	programs := &adapters.ScriptResolver{Root: a.Dir, Ext: []string{"*"}, Index: []string{}, To: script, Log: o.Log}
+	a.close = func(context.Context) error { return script.Close() }
+	a.handler = adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+		if path := strings.ToLower(req.Script.PathInfo); path == cgiBin || strings.HasPrefix(path, cgiBin+"/") {
+			return programs.Serve(ctx, req)
+		}
+		return outside.Serve(ctx, req)
+	})
+}
