@@ -1,0 +1,222 @@
+// Package proxy carries requests to an application that speaks HTTP/1.1 (RFC 9110, RFC 9112): bodies stream both ways,
+// interim responses, trailers and changes of the protocol pass, redirects are not followed and nothing is decompressed.
+// HTTP/2 towards the application is not spoken.
+//
+// Begin with [Handler] and [NewTransport].
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gangway-go/gangway/adapters"
+)
+
+// A Handler asks the application at Target. It is safe for concurrent use; its fields must not change once it is in use.
+//
+// The application gets the request target behind the path of Target, as the client sent it unless path or query were
+// rewritten, and the client's Host. It gets no meta-variables but X-Forwarded-For, X-Forwarded-Host and
+// X-Forwarded-Proto, made of Request.Remote, Host and Scheme; every other X-Forwarded-* and Forwarded is removed, since
+// anybody can send them: whoever trusts a proxy in front sets Remote and Scheme by what it said.
+//
+// An error wraps [adapters.ErrUnreachable], [adapters.ErrTimeout], [adapters.ErrBadResponse] or
+// [adapters.ErrTruncated].
+type Handler struct {
+	// Target is http or https, a host, and the path in front of all others. A query is ignored.
+	Target *url.URL
+	// Transport makes the connections; nil is one of [NewTransport] that all Handlers share. Another one must speak
+	// HTTP/1.1 and must not decompress.
+	Transport http.RoundTripper
+}
+
+// Serve sends req to the application.
+func (h *Handler) Serve(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+	x := &exchange{ctx: ctx, req: req, addr: h.Target.Host, upgrade: upgradeOf(req.Header)}
+	out, err := x.request(h.Target)
+	if err != nil {
+		return nil, err
+	}
+	transport := h.Transport
+	if transport == nil {
+		transport = sharedTransport()
+	}
+	req.Trace.Attempt(x.addr)
+	resp, err := transport.RoundTrip(out)
+	x.endInterim()
+	if err != nil {
+		return nil, x.failed(err)
+	}
+	return x.response(resp)
+}
+
+// An exchange is one request and its response.
+type exchange struct {
+	ctx      context.Context
+	req      *adapters.Request
+	addr     string
+	upgrade  string       // the protocol that the client wants to change to
+	body     *requestBody // nil without a body
+	answered atomic.Bool  // a byte of the response came
+
+	mu   sync.Mutex
+	over bool // no interim response may be passed on any more
+}
+
+// upgradeOf returns the protocol that a request wants to change to, RFC 9110 7.8.
+func upgradeOf(h adapters.Header) string {
+	for _, v := range h.Values("Connection") {
+		for option := range strings.SplitSeq(v, ",") {
+			if adapters.EqualName(strings.TrimSpace(option), "Upgrade") {
+				return h.Get("Upgrade")
+			}
+		}
+	}
+	return ""
+}
+
+func (x *exchange) request(base *url.URL) (*http.Request, error) {
+	target, err := targetOf(base, x.req)
+	if err != nil {
+		return nil, err
+	}
+	c := *x.req
+	c.Header = adapters.StripHopByHop(c.Header)
+	out, err := c.HTTP(httptrace.WithClientTrace(x.ctx, x.trace()))
+	if err != nil {
+		return nil, err
+	}
+	// Opaque is the only way to send a target exactly as it is.
+	out.URL = &url.URL{Scheme: base.Scheme, Host: base.Host, Opaque: target}
+	out.RequestURI = ""
+	x.setFields(out.Header)
+	if out.Body != http.NoBody {
+		x.body = &requestBody{src: out.Body, ctx: x.ctx}
+		out.Body = x.body
+	}
+	return out, nil
+}
+
+// targetOf returns what goes into the request line: what the client sent, if that still is what is asked for.
+func targetOf(base *url.URL, req *adapters.Request) (string, error) {
+	if req.URI == "*" {
+		return req.URI, nil
+	}
+	target := req.URI
+	raw, query, _ := strings.Cut(target, "?")
+	if path, err := adapters.CanonicalPath(raw); err != nil || path != req.Path() || query != req.Query {
+		target = (&url.URL{Path: req.Path(), RawQuery: req.Query}).RequestURI()
+	}
+	for i := range len(target) {
+		if c := target[i]; c <= ' ' || c == 0x7f {
+			return "", fmt.Errorf("proxy: %w: target %.80q", adapters.ErrBadRequest, target)
+		}
+	}
+	prefix := strings.TrimSuffix(base.EscapedPath(), "/")
+	if prefix == "" {
+		target = "/" + strings.TrimLeft(target, "/") // two slashes would begin a host
+	}
+	return prefix + target, nil
+}
+
+func (x *exchange) setFields(h http.Header) {
+	for name := range h {
+		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
+			delete(h, name)
+		}
+	}
+	for name, value := range map[string]string{
+		"X-Forwarded-For":   x.req.Remote.Addr,
+		"X-Forwarded-Host":  x.req.Host,
+		"X-Forwarded-Proto": x.req.Scheme,
+		"Upgrade":           x.upgrade,
+	} {
+		if value != "" {
+			h[name] = []string{value}
+		}
+	}
+	if x.upgrade != "" {
+		h["Connection"] = []string{"Upgrade"}
+	}
+	if acceptsTrailers(x.req.Header) {
+		h["Te"] = []string{"trailers"} // for our own connection, too: trailers are passed on
+	}
+	if h["User-Agent"] == nil {
+		h["User-Agent"] = nil // else net/http sends its own
+	}
+}
+
+func acceptsTrailers(h adapters.Header) bool {
+	for _, v := range h.Values("TE") {
+		for coding := range strings.SplitSeq(v, ",") {
+			if adapters.EqualName(strings.TrimSpace(coding), "trailers") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (x *exchange) trace() *httptrace.ClientTrace {
+	t := &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			x.req.Trace.Mark(adapters.Assigned)
+			if x.body != nil {
+				x.body.sendTo(info.Conn)
+			}
+		},
+		WroteHeaders: func() { x.req.Trace.Mark(adapters.Sent) },
+		GotFirstResponseByte: func() {
+			x.answered.Store(true)
+			x.req.Trace.Mark(adapters.FirstByte)
+		},
+	}
+	if x.req.Informational != nil {
+		t.Got1xxResponse = x.interim
+	}
+	return t
+}
+
+// interim passes on a 1xx response, in a goroutine of the transport.
+func (x *exchange) interim(status int, h textproto.MIMEHeader) error {
+	if status == http.StatusContinue {
+		return nil // the frontend says it when the body is read
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over {
+		return adapters.ErrAborted
+	}
+	return x.req.Informational(status, adapters.StripHopByHop(adapters.HeaderFrom(http.Header(h))))
+}
+
+func (x *exchange) endInterim() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.over = true
+}
+
+// failed returns the error for one of the transport.
+func (x *exchange) failed(err error) error {
+	kind := adapters.ErrUnreachable
+	if x.answered.Load() {
+		kind = adapters.ErrBadResponse
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		kind = adapters.ErrTruncated
+	}
+	if x.body != nil {
+		if failed := x.body.failed(); failed != nil {
+			err, kind = failed, adapters.ErrAborted
+		}
+	}
+	return adapters.Failed(x.ctx, "proxy: request", x.addr, kind, err)
+}
