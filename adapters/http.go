@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math"
@@ -26,10 +27,8 @@ type HTTPFrontend struct {
 
 // ServeHTTP carries one request to the Handler and its response back.
 func (f *HTTPFrontend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{w: w, r: r, rc: http.NewResponseController(w), log: f.Log}
-	if x.log == nil {
-		x.log = slog.Default()
-	}
+	x := &exchange{w: w, r: r, rc: *http.NewResponseController(w)}
+	x.diag.Log = cmp.Or(f.Log, slog.Default())
 	defer x.end()
 	if err := x.start(f.ServerName); err != nil {
 		x.fail(err)
@@ -47,10 +46,9 @@ func (f *HTTPFrontend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type exchange struct {
 	w    http.ResponseWriter
 	r    *http.Request
-	rc   *http.ResponseController
+	rc   http.ResponseController
 	req  Request
 	body requestBody
-	log  *slog.Logger
 	diag StderrLog
 }
 
@@ -63,14 +61,13 @@ func (x *exchange) start(serverName string) error {
 	}
 	x.rc.EnableFullDuplex() // else an early answer waits for the upload; HTTP/2 is full duplex as it is
 	x.req.ID = newRequestID()
-	x.log = x.log.With("request", x.req.ID)
-	x.diag.Log = x.log
+	x.diag.ID = x.req.ID
 	x.req.Stderr = &x.diag
 	if x.r.ProtoAtLeast(1, 1) {
 		x.req.Informational = x.informational
 	}
 	if x.req.Body != nil {
-		x.body.init(x.r, x.rc)
+		x.body.init(x.r, &x.rc)
 		x.req.Body = &x.body
 		x.req.Trailer = func() Header { return HeaderFrom(x.r.Trailer) }
 	}
@@ -82,9 +79,7 @@ func (x *exchange) end() {
 	if x.req.Body != nil {
 		x.body.shut()
 	}
-	if x.diag.Log != nil {
-		x.diag.Close()
-	}
+	x.diag.Close()
 }
 
 func (x *exchange) informational(status int, h Header) error {
@@ -121,7 +116,7 @@ func (x *exchange) fail(err error) {
 func ErrorText(status int) string { return strconv.Itoa(status) + " " + http.StatusText(status) + "\n" }
 
 func (x *exchange) logError(err error) {
-	LogFailure(x.r.Context(), x.log.With("method", x.r.Method, "uri", x.r.RequestURI), err)
+	LogFailure(x.r.Context(), x.diag.logger().With("method", x.r.Method, "uri", x.r.RequestURI), err)
 }
 
 func (x *exchange) answer(resp *Response) {
@@ -136,9 +131,7 @@ func (x *exchange) answer(resp *Response) {
 		return
 	}
 	header := x.w.Header()
-	for _, f := range resp.Header {
-		header.Add(f.Name, f.Value)
-	}
+	addHeader(header, resp.Header)
 	if !resp.Header.Has("Content-Type") {
 		header["Content-Type"] = nil // net/http would guess one
 	}
@@ -163,6 +156,20 @@ func (x *exchange) answer(resp *Response) {
 		for _, f := range resp.Trailer() {
 			header.Add(http.TrailerPrefix+f.Name, f.Value)
 		}
+	}
+}
+
+// addHeader is header.Add for each field of h, with one allocation for the values of all.
+func addHeader(header http.Header, h Header) {
+	values := make([]string, len(h))
+	for i, f := range h {
+		name := http.CanonicalHeaderKey(f.Name)
+		if header[name] != nil {
+			header[name] = append(header[name], f.Value)
+			continue
+		}
+		values[i] = f.Value
+		header[name] = values[i : i+1 : i+1]
 	}
 }
 

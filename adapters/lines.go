@@ -16,6 +16,7 @@ const (
 // zero value with Log set is ready; it may be used by several goroutines.
 type StderrLog struct {
 	Log *slog.Logger // with the attributes that name the request
+	ID  string       // of the request: logged with each line, if it is not empty
 
 	mu      sync.Mutex
 	partial []byte
@@ -49,9 +50,17 @@ func (l *StderrLog) Write(b []byte) (int, error) {
 
 func (l *StderrLog) emit() {
 	if line := bytes.TrimRight(l.partial, "\r"); len(line) > 0 {
-		l.Log.Warn("stderr", "line", string(line))
+		l.logger().Warn("stderr", "line", string(line))
 	}
 	l.partial = l.partial[:0]
+}
+
+// logger is not made before it is needed: most requests log nothing.
+func (l *StderrLog) logger() *slog.Logger {
+	if l.ID == "" {
+		return l.Log
+	}
+	return l.Log.With("request", l.ID)
 }
 
 // Close logs an unfinished line, and how much was dropped.
@@ -60,7 +69,7 @@ func (l *StderrLog) Close() error {
 	defer l.mu.Unlock()
 	l.emit()
 	if l.dropped > 0 {
-		l.Log.Warn("stderr", "line", fmt.Sprintf("%d more bytes dropped (limit stderr)", l.dropped))
+		l.logger().Warn("stderr", "line", fmt.Sprintf("%d more bytes dropped (limit stderr)", l.dropped))
 		l.dropped = 0
 	}
 	return nil

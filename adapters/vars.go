@@ -22,13 +22,13 @@ func (r *Request) All() iter.Seq2[string, string] {
 func (r *Request) yieldAll(yield func(name, value string) bool) {
 	var set varSet
 	set.init(r.Vars)
-	e := varEncoder{r: r, set: &set, yield: yield}
-	_ = e.request() && e.script() && e.endpoints() && e.tls(r.TLS) && e.header() && e.vars()
+	e := varEncoder{set: &set, yield: yield}
+	_ = e.request(r) && e.script(r) && e.endpoints(r) && e.tls(r.TLS) && e.header(r) && e.vars(r.Vars)
 }
 
-// A varEncoder yields the variables of one request; each method reports whether to go on.
+// A varEncoder yields the variables of a request; each method reports whether to go on. The request is no field: the
+// compiler would take yield to live as long, and allocate every variable that a loop over All uses.
 type varEncoder struct {
-	r     *Request
 	set   *varSet
 	yield func(name, value string) bool
 }
@@ -41,13 +41,12 @@ func (e *varEncoder) opt(name, value string) bool {
 // must yields a variable that has to exist, RFC 3875 4.1.
 func (e *varEncoder) must(name, value string) bool {
 	if i := e.set.last(name); i >= 0 {
-		return e.r.Vars[i].Value != "" || e.yield(name, "")
+		return e.set.vars[i].Value != "" || e.yield(name, "")
 	}
 	return e.yield(name, value)
 }
 
-func (e *varEncoder) request() bool {
-	r := e.r
+func (e *varEncoder) request(r *Request) bool {
 	https := ""
 	if r.Scheme == "https" {
 		https = "on"
@@ -65,7 +64,7 @@ func (e *varEncoder) request() bool {
 		e.opt("REMOTE_USER", r.User) &&
 		e.opt("CONTENT_LENGTH", r.contentLength()) &&
 		e.opt("CONTENT_TYPE", r.Header.Get("Content-Type")) &&
-		e.data()
+		e.data(r.Data)
 }
 
 // contentLength returns CONTENT_LENGTH: "" without a body, or if its length is unknown.
@@ -76,19 +75,18 @@ func (r *Request) contentLength() string {
 	return strconv.FormatInt(r.ContentLength, 10)
 }
 
-func (e *varEncoder) data() bool {
-	d := e.r.Data
+func (e *varEncoder) data(d *Data) bool {
 	return d == nil || e.opt("FCGI_DATA_LENGTH", strconv.FormatInt(d.Length, 10)) &&
 		e.opt("FCGI_DATA_LAST_MOD", strconv.FormatInt(d.LastMod.Unix(), 10))
 }
 
-func (e *varEncoder) script() bool {
-	s := &e.r.Script
+func (e *varEncoder) script(r *Request) bool {
+	s := &r.Script
 	translated := ""
 	if s.PathInfo != "" && s.Root != "" {
 		translated = s.Root + s.PathInfo
 	}
-	authorizer := e.r.Role == Authorizer && s.Name == ""
+	authorizer := r.Role == Authorizer && s.Name == ""
 	return (authorizer || e.must("SCRIPT_NAME", s.Name)) &&
 		e.opt("SCRIPT_FILENAME", s.Filename) &&
 		e.opt("DOCUMENT_ROOT", s.Root) &&
@@ -96,8 +94,8 @@ func (e *varEncoder) script() bool {
 		e.opt("PATH_TRANSLATED", translated)
 }
 
-func (e *varEncoder) endpoints() bool {
-	remote, local := &e.r.Remote, &e.r.Local
+func (e *varEncoder) endpoints(r *Request) bool {
+	remote, local := &r.Remote, &r.Local
 	return e.must("REMOTE_ADDR", remote.Addr) &&
 		e.opt("REMOTE_PORT", remote.Port) &&
 		e.opt("REMOTE_HOST", remote.Name) &&
@@ -120,11 +118,11 @@ func (e *varEncoder) tls(state *tls.ConnectionState) bool {
 		e.opt("SSL_CLIENT_S_DN", client)
 }
 
-func (e *varEncoder) header() bool {
-	if !e.opt("HTTP_HOST", e.r.Host) {
+func (e *varEncoder) header(r *Request) bool {
+	if !e.opt("HTTP_HOST", r.Host) {
 		return false
 	}
-	h := e.r.Header
+	h := r.Header
 	var seen fieldSet
 	seen.init(h)
 	for i, f := range h {
@@ -139,8 +137,8 @@ func (e *varEncoder) header() bool {
 	return true
 }
 
-func (e *varEncoder) vars() bool {
-	for i, v := range e.r.Vars {
+func (e *varEncoder) vars(vars []Var) bool {
+	for i, v := range vars {
 		if v.Value != "" && e.set.last(v.Name) == i && !e.yield(v.Name, v.Value) {
 			return false
 		}

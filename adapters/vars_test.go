@@ -200,6 +200,24 @@ func TestFromHTTPStripPrefix(t *testing.T) {
 	assert.Equal(t, Script{Name: "/app", PathInfo: "/x y"}, got)
 }
 
+// A loop over All allocates neither for itself nor for the variables around it.
+func TestAllAllocatesNothing(t *testing.T) {
+	r := httptest.NewRequest("GET", "/index.php?a=1", nil)
+	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Cookie": {"a=1"}}
+	req, err := FromHTTP(r)
+	require.NoError(t, err)
+	var total int
+	allocations := testing.AllocsPerRun(100, func() {
+		size := 0
+		for name, value := range req.All() {
+			size += len(name) + len(value)
+		}
+		total = size
+	})
+	assert.Zero(t, allocations)
+	assert.Positive(t, total)
+}
+
 func BenchmarkAll(b *testing.B) {
 	r := httptest.NewRequest("GET", "/index.php?a=1", nil)
 	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Cookie": {"a=1"}, "X-Custom-Thing": {"1"}}
