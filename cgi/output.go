@@ -1,0 +1,47 @@
+package cgi
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// lingerTime is how long the reader of an output waits for processes that the script has left behind.
+const lingerTime = 250 * time.Millisecond
+
+// An output is our end of a pipe that the script writes to. What is in the pipe when the script ends is read; after that
+// others that hold the pipe may add to it for a moment.
+type output struct {
+	*os.File
+	scriptEnded atomic.Bool
+	waited      time.Duration // since then
+}
+
+// Read implements io.Reader.
+func (o *output) Read(p []byte) (int, error) {
+	for !o.scriptEnded.Load() {
+		n, err := o.File.Read(p)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !o.scriptEnded.Load() {
+			return n, err
+		}
+	}
+	if o.waited >= lingerTime {
+		return 0, io.EOF
+	}
+	began := time.Now()
+	o.SetReadDeadline(began.Add(lingerTime - o.waited))
+	n, err := o.File.Read(p)
+	o.waited += time.Since(began)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// end tells the reader that the script has ended.
+func (o *output) end() {
+	o.scriptEnded.Store(true)
+	o.SetReadDeadline(time.Now().Add(lingerTime))
+}

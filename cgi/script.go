@@ -1,0 +1,107 @@
+// Package cgi lets requests come and go over CGI/1.1 (RFC 3875, https://www.rfc-editor.org/rfc/rfc3875): a [Script] runs
+// a program for each request, [Serve] makes this process the script of a web server.
+//
+// A script gets as its environment the meta-variables (section 4.1), PATH and what it is configured to get, nothing else
+// of ours; as its standard input the message-body, exactly CONTENT_LENGTH bytes. Nothing of the request ever becomes an
+// argument: the search-string of section 4.4 is not passed. A response may begin with a status line instead of a Status
+// field, as that of a script with a non-parsed header (section 5) does.
+//
+// What CGI cannot say: a response without Content-Length looks complete when its script ends too early by itself. There
+// are no trailers and no upgrades.
+package cgi
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gangway-go/gangway/adapters"
+)
+
+// DefaultGrace is the Grace of a [Script] that sets none.
+const DefaultGrace = 5 * time.Second
+
+// A Script is a [adapters.Handler] that runs a program for each request. The zero value runs what the request names. The
+// fields must not be changed once it is in use. Close it when it is no longer needed.
+//
+// A script is aborted when ctx is cancelled, when Response.Body is closed before io.EOF or Request.Body fails, and when
+// it still runs a second after the end of its response. Then it gets SIGTERM, and when Grace is over SIGKILL; on Linux
+// what it has started and left in its process group gets them too.
+//
+// Once a script has ended, processes that it leaves behind hold up its response for a quarter of a second at most. They
+// are not killed, unless the script was aborted.
+//
+// The end of Response.Body waits for the exit status, for a second at most. AppStatus returns it, or -1 if there is none.
+// A script that is killed by a signal has a truncated response, unless all of its Content-Length has come; any other
+// exit status is logged and changes nothing.
+type Script struct {
+	// Path is the program; empty is Request.Script.Filename, for which whoever resolved it answers.
+	Path string
+	// Args are arguments for the program.
+	Args []string
+	// Dir is the working directory; empty is the folder of the program.
+	Dir string
+	// Env are further variables, as "NAME=value". They win over those of the request.
+	Env []string
+	// Interpreters names the program for scripts with an extension, ".pl": "/usr/bin/perl"; they need not be executable.
+	// php-cgi gets REDIRECT_STATUS too, without which it refuses to serve.
+	Interpreters map[string]string
+	// Grace is how long an aborted script may take to end after SIGTERM.
+	Grace time.Duration
+	// HeaderLimit bounds the response header, in bytes; 0 is adapters.DefaultHeaderLimit.
+	HeaderLimit int
+	// SpoolLimit bounds a request body of unknown length, in bytes; 0 is adapters.DefaultSpoolLimit. It is read to its end
+	// before the script starts, since the script needs CONTENT_LENGTH.
+	SpoolLimit int64
+	// Log takes exit statuses other than 0; nil is slog.Default.
+	Log *slog.Logger
+
+	mu      sync.Mutex
+	closed  bool
+	running map[*process]struct{}
+	reaped  sync.WaitGroup
+}
+
+// Serve implements [adapters.Handler].
+func (s *Script) Serve(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+	c, err := s.command(req.Script.Filename)
+	req.Trace.Attempt("cgi " + c.script)
+	if err != nil {
+		return nil, failed(ctx, "run", c.script, err)
+	}
+	req, release, err := adapters.Spool(ctx, req, s.SpoolLimit)
+	if err != nil {
+		return nil, failed(ctx, "spool", c.script, err)
+	}
+	x := &exchange{script: s, command: c, req: req, release: release}
+	if err := x.start(ctx); err != nil {
+		return nil, failed(ctx, "run", c.script, err)
+	}
+	return x.response()
+}
+
+// Check reports whether the program at Path can be run, as far as that can be seen without running it.
+func (s *Script) Check() error {
+	c, err := s.command("")
+	if err != nil {
+		return failed(context.Background(), "run", c.script, err)
+	}
+	return nil
+}
+
+// Close kills the scripts that still run, and returns when they have ended. Serve fails from then on.
+func (s *Script) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	for p := range s.running {
+		p.abort(0)
+	}
+	s.mu.Unlock()
+	s.reaped.Wait()
+	return nil
+}
+
+func failed(ctx context.Context, op, script string, err error) error {
+	return adapters.Failed(ctx, "cgi: "+op, script, adapters.ErrUnreachable, err)
+}

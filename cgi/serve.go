@@ -1,0 +1,91 @@
+package cgi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gangway-go/gangway/adapters"
+)
+
+// Serve makes this process the script: h answers the one request that the web server has started it for. SIGTERM and
+// SIGINT cancel the request. main should exit with 1 if there is an error: then the response is not complete, and the exit
+// status is all that can tell. An error of h is answered with its status and is no error here.
+func Serve(h adapters.Handler) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	broken := make(chan os.Signal, 1) // else a broken standard output would end us, and h could not clean up
+	signal.Notify(broken, syscall.SIGPIPE)
+	defer signal.Stop(broken)
+	i := &Invocation{Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	return i.Serve(ctx, h)
+}
+
+// An Invocation is what a web server gives a script, RFC 3875 sections 4 and 6.
+type Invocation struct {
+	Env    []string // as of os.Environ
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer    // of the application; nil drops it
+	Log    *slog.Logger // takes why a request failed; nil is nobody
+}
+
+// Serve has h answer. The error is why the response is not complete, or the environment not that of a script.
+func (i *Invocation) Serve(ctx context.Context, h adapters.Handler) error {
+	req, bad := i.request()
+	if bad != nil {
+		req = new(adapters.Request)
+		h = adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) { return nil, bad })
+	}
+	req.Stderr = i.Stderr
+	whole, err := adapters.Answer(ctx, i.Stdout, h, req)
+	if body, ok := req.Body.(*adapters.ExactBody); ok {
+		body.Shut(i.interrupt)
+	}
+	if err != nil && i.Log != nil {
+		adapters.LogFailure(ctx, i.Log, err)
+	}
+	if whole && bad == nil {
+		return nil
+	}
+	return fmt.Errorf("cgi: %w", err)
+}
+
+// request returns the request in the environment. PATH is left out: it is about this process.
+func (i *Invocation) request() (*adapters.Request, error) {
+	req, err := adapters.ParseVars(func(yield func(name, value string) bool) {
+		for _, v := range i.Env {
+			name, value, _ := strings.Cut(v, "=")
+			if name != "" && name != "PATH" && !yield(name, value) {
+				return
+			}
+		}
+	})
+	switch {
+	case err != nil:
+	case req.ContentLength >= 0:
+		req.Body = &adapters.ExactBody{R: i.Stdin, N: req.ContentLength}
+	case req.Header.Has("Transfer-Encoding"):
+		// Apache 2.4 passes a chunked body decoded and without its length, against section 4.1.2.
+		req.Body = i.Stdin
+		req.Header.Del("Transfer-Encoding")
+	default:
+		req.ContentLength = 0
+	}
+	return req, err
+}
+
+// interrupt makes a pending Read of the standard input return, where that is possible. It ends with the process anyway.
+func (i *Invocation) interrupt() error {
+	if stdin, ok := i.Stdin.(interface{ SetReadDeadline(time.Time) error }); ok {
+		return stdin.SetReadDeadline(time.Unix(1, 0))
+	}
+	return errors.ErrUnsupported
+}
