@@ -1,0 +1,167 @@
+package open
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// ErrAddress is wrapped by every error about the form of an address.
+var ErrAddress = errors.New("bad address")
+
+// An Address is a parsed address of a listener or an application.
+type Address struct {
+	Scheme  string // "http", "https", "fcgi", "scgi", "cgi", "static" or "egi"
+	Engine  string // "gofast", or "" for our own
+	Network string // "tcp", "unix", "fd", "exec", or "" if Target is no address of a socket
+	Target  string // HOST:PORT, path, descriptor, command or name
+	Path    string // of an http application: the base path
+}
+
+// The forms of addresses, for messages and help texts.
+const (
+	ListenerForms = "http://HOST:PORT, https://HOST:PORT, fcgi://HOST:PORT, scgi://HOST:PORT, http+unix://PATH, " +
+		"fcgi+unix://PATH, scgi+unix://PATH, fcgi+fd:N, scgi+fd:N or cgi:"
+	AppForms = "http://HOST:PORT, https://HOST:PORT, fcgi://HOST:PORT, scgi://HOST:PORT, http+unix://PATH, " +
+		"fcgi+unix://PATH, scgi+unix://PATH, cgi:FILE, cgi:DIR/, static:DIR, egi:NAME, fcgi+exec:COMMAND, " +
+		"scgi+exec:COMMAND, fcgi+gofast://HOST:PORT or fcgi+gofast+unix://PATH"
+)
+
+// ParseListener parses the address of a listener. The error wraps [ErrAddress].
+func ParseListener(s string) (Address, error) {
+	if s == "cgi:" {
+		return Address{Scheme: "cgi"}, nil
+	}
+	a, err := parse(s)
+	if err == nil && (a.Engine != "" || a.Network == "exec" || a.Network == "" || a.Path != "") {
+		err = errors.New("not the address of a listener")
+	}
+	if err != nil {
+		return Address{}, fmt.Errorf("%w %q: %w; a listener is %s", ErrAddress, s, err, ListenerForms)
+	}
+	return a, nil
+}
+
+// ParseApp parses the address of an application. The error wraps [ErrAddress].
+func ParseApp(s string) (Address, error) {
+	a, err := parse(s)
+	if err == nil && a.Network == "fd" {
+		err = errors.New("not the address of an application")
+	}
+	if err == nil && a.Network == "tcp" && strings.HasPrefix(a.Target, ":") {
+		err = errors.New("an application needs a host")
+	}
+	if err != nil {
+		return Address{}, fmt.Errorf("%w %q: %w; an application is %s", ErrAddress, s, err, AppForms)
+	}
+	return a, nil
+}
+
+// literals are the prefixes after which everything is taken as it is.
+var literals = map[string]Address{
+	"http+unix://":        {Scheme: "http", Network: "unix"},
+	"fcgi+unix://":        {Scheme: "fcgi", Network: "unix"},
+	"scgi+unix://":        {Scheme: "scgi", Network: "unix"},
+	"fcgi+gofast+unix://": {Scheme: "fcgi", Network: "unix", Engine: "gofast"},
+	"fcgi+exec:":          {Scheme: "fcgi", Network: "exec"},
+	"scgi+exec:":          {Scheme: "scgi", Network: "exec"},
+	"fcgi+fd:":            {Scheme: "fcgi", Network: "fd"},
+	"scgi+fd:":            {Scheme: "scgi", Network: "fd"},
+	"cgi:":                {Scheme: "cgi"},
+	"static:":             {Scheme: "static"},
+	"egi:":                {Scheme: "egi"},
+}
+
+func parse(s string) (Address, error) {
+	for prefix, a := range literals {
+		if target, ok := strings.CutPrefix(s, prefix); ok {
+			return literal(a, target)
+		}
+	}
+	scheme, _, _ := strings.Cut(s, ":")
+	if _, ok := literals[scheme+"://"]; ok {
+		return Address{}, fmt.Errorf("write %s://PATH", scheme)
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return Address{}, errors.New("no URL")
+	}
+	a := Address{Scheme: u.Scheme, Network: "tcp"}
+	if u.Scheme == "fcgi+gofast" {
+		a.Scheme, a.Engine = "fcgi", "gofast"
+	}
+	switch {
+	case u.Scheme == "":
+		return Address{}, errors.New("no scheme")
+	case a.Scheme != "http" && a.Scheme != "https" && a.Scheme != "fcgi" && a.Scheme != "scgi":
+		return Address{}, fmt.Errorf("unknown scheme %q", u.Scheme)
+	case u.Opaque != "" || u.Host == "":
+		return Address{}, fmt.Errorf("no host and port after %s://", u.Scheme)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return Address{}, errors.New("user, query and fragment mean nothing here")
+	}
+	err = a.setHost(u)
+	return a, err
+}
+
+func literal(a Address, target string) (Address, error) {
+	if target == "" {
+		return Address{}, errors.New("nothing after the scheme")
+	}
+	if a.Network == "fd" {
+		if n, err := strconv.Atoi(target); err != nil || n < 0 {
+			return Address{}, fmt.Errorf("%q is no file descriptor", target)
+		}
+	}
+	a.Target = target
+	return a, nil
+}
+
+func (a *Address) setHost(u *url.URL) error {
+	port := u.Port()
+	isHTTP := a.Scheme == "http" || a.Scheme == "https"
+	switch {
+	case port == "" && !isHTTP:
+		return fmt.Errorf("no port: %s has no usual one", a.Scheme)
+	case port == "" && a.Scheme == "https":
+		port = "443"
+	case port == "":
+		port = "80"
+	}
+	if n, err := strconv.Atoi(port); err != nil || n > 65535 {
+		return fmt.Errorf("port %q is not between 0 and 65535", port)
+	}
+	a.Target = net.JoinHostPort(u.Hostname(), port)
+	if path := u.EscapedPath(); path != "" && path != "/" {
+		if !isHTTP {
+			return fmt.Errorf("a path (%s) means nothing here", path)
+		}
+		a.Path = path
+	}
+	return nil
+}
+
+// String returns the address as a URL; a path is absolute.
+func (a Address) String() string {
+	scheme := a.Scheme
+	if a.Engine != "" {
+		scheme += "+" + a.Engine
+	}
+	switch a.Network {
+	case "tcp":
+		return scheme + "://" + a.Target + a.Path
+	case "unix":
+		path, err := filepath.Abs(a.Target)
+		if err != nil {
+			path = a.Target
+		}
+		return scheme + "+unix://" + path
+	case "":
+		return scheme + ":" + a.Target
+	}
+	return scheme + "+" + a.Network + ":" + a.Target
+}

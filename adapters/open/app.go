@@ -1,0 +1,246 @@
+package open
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/adapters/pool"
+	"github.com/gangway-go/gangway/adapters/proxy"
+	"github.com/gangway-go/gangway/adapters/static"
+	"github.com/gangway-go/gangway/cgi"
+	"github.com/gangway-go/gangway/egi"
+	"github.com/gangway-go/gangway/fastcgi"
+	"github.com/gangway-go/gangway/fastcgi/gofast"
+	"github.com/gangway-go/gangway/scgi"
+)
+
+// An App is an opened application.
+type App struct {
+	Address Address
+	// Backend carries requests to the application as they are.
+	Backend adapters.Handler
+
+	kind    kind
+	options AppOptions
+	start   func(context.Context) error
+	close   func(context.Context) error
+}
+
+// A kind is what the path of a request means to an application.
+type kind int
+
+const (
+	socket  kind = iota // FastCGI or SCGI
+	program             // cgi:FILE
+	folder              // cgi:DIR/
+	files               // static:DIR
+	builtin             // egi:NAME
+	server              // HTTP
+)
+
+// closeTime is how long the function that Handler returns waits for processes.
+const closeTime = 10 * time.Second
+
+// Handler opens and starts the application at address for requests that no web server has divided into script and path.
+// The function ends what was started.
+func Handler(address string) (adapters.Handler, func() error, error) {
+	app, err := Open(address, AppOptions{})
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		defer cancel()
+		return app.Close(ctx)
+	}
+	if err := app.Start(context.Background()); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return app.Handler(), stop, nil
+}
+
+// Open opens the application at address. Nothing is connected or started yet, but a file or folder must exist. The error
+// wraps [ErrAddress] or [ErrOption], or says what is missing.
+func Open(address string, o AppOptions) (*App, error) {
+	a, err := ParseApp(address)
+	if err != nil {
+		return nil, err
+	}
+	o.Log = cmp.Or(o.Log, slog.Default())
+	nothing := func(context.Context) error { return nil }
+	app := &App{Address: a, options: o, start: nothing, close: nothing}
+	open := map[string]func() error{
+		"fcgi": app.openSocket, "scgi": app.openSocket, "cgi": app.openScript, "static": app.openFolder,
+		"egi": app.openBuiltin, "http": app.openProxy, "https": app.openProxy,
+	}
+	if err := open[a.Scheme](); err != nil {
+		return nil, err
+	}
+	if err := app.checkOptions(); err != nil {
+		return nil, err
+	}
+	return app, nil
+}
+
+// Start starts the application if it is ours to start ("fcgi+exec:"), and returns when it is ready. After an error it
+// is tried again until Close; meanwhile requests are answered with 503.
+func (app *App) Start(ctx context.Context) error { return app.start(ctx) }
+
+// Close ends what Start started, and the connections that are kept. ctx bounds the waiting for requests under way.
+func (app *App) Close(ctx context.Context) error { return app.close(ctx) }
+
+// Probe connects to the application's socket and reports why that fails; nil if it has none that exists before Start.
+func (app *App) Probe(ctx context.Context) error {
+	if a := app.Address; a.Network == "tcp" || a.Network == "unix" {
+		conn, err := app.dial()(ctx, a.Network, a.Target)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+	return nil
+}
+
+func (app *App) dial() func(ctx context.Context, network, address string) (net.Conn, error) {
+	if app.options.Dial != nil {
+		return app.options.Dial
+	}
+	return new(net.Dialer).DialContext
+}
+
+func (app *App) openSocket() error {
+	app.kind = socket
+	a := app.Address
+	switch {
+	case a.Network == "exec":
+		app.openCommand()
+	case a.Engine == "gofast":
+		o := &app.options
+		engine := &gofast.Engine{
+			Network: a.Network, Address: a.Target, Dial: o.Dial, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit,
+			Timeout: o.Timeout,
+		}
+		app.Backend, app.close = engine, func(context.Context) error { return engine.Close() }
+	default:
+		app.Backend = app.client(a.Network, a.Target)
+		if c, ok := app.Backend.(*fastcgi.Client); ok {
+			app.close = func(context.Context) error { return c.Close() }
+		}
+	}
+	return nil
+}
+
+func (app *App) client(network, address string) adapters.Handler {
+	o := &app.options
+	if app.Address.Scheme == "scgi" {
+		return &scgi.Client{
+			Network: network, Address: address, Dial: o.Dial, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit,
+		}
+	}
+	return &fastcgi.Client{
+		Network: network, Address: address, Dial: o.Dial, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit,
+		Timeout: o.Timeout,
+	}
+}
+
+// commandRequests is how many requests a program of ours gets at once; those that it does not take yet wait in the queue
+// of its socket.
+const commandRequests = 1000
+
+// openCommand is for a program that accepts connections on its descriptor 0, as FastCGI 1.0 section 2.2 has it.
+func (app *App) openCommand() {
+	group := &pool.Group{
+		Name:        app.Address.Target,
+		Concurrency: commandRequests,
+		Log:         app.options.Log,
+		Spawner: &pool.Command{
+			Cmd:     func(string) (*exec.Cmd, error) { return exec.Command("/bin/sh", "-c", app.Address.Target), nil },
+			Inherit: true,
+			Backend: func(socket string) adapters.Handler { return app.client("unix", socket) },
+			Log:     app.options.Log,
+		},
+	}
+	app.Backend, app.start, app.close = group, group.Start, group.Close
+}
+
+// openScript opens a program for all requests, or a folder of programs.
+func (app *App) openScript() error {
+	path, err := filepath.Abs(app.Address.Target)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	isFolder := strings.HasSuffix(app.Address.Target, "/")
+	switch {
+	case err != nil:
+		return fmt.Errorf("cgi: %w", err)
+	case isFolder && !info.IsDir():
+		return fmt.Errorf("cgi: %s is not a folder", path)
+	case !info.IsDir() && !info.Mode().IsRegular():
+		return fmt.Errorf("cgi: %s is neither a file nor a folder", path)
+	}
+	app.Address.Target = path
+	o := &app.options
+	script := &cgi.Script{Interpreters: o.Run, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit, Log: o.Log}
+	app.Backend, app.kind = script, folder
+	app.close = func(context.Context) error { return script.Close() }
+	if info.IsDir() {
+		return nil
+	}
+	app.kind, script.Path = program, path
+	return script.Check()
+}
+
+func (app *App) openFolder() error {
+	dir := app.Address.Target
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a folder")}
+	}
+	if err != nil {
+		return fmt.Errorf("static: %w", err)
+	}
+	app.Backend = &static.Files{Root: dir, Prefix: app.options.Prefix, FollowSymlinks: app.options.FollowSymlinks}
+	app.kind = files
+	return nil
+}
+
+func (app *App) openBuiltin() error {
+	h, ok := egi.Builtin(app.Address.Target)
+	if !ok {
+		return fmt.Errorf("%w: egi: no built-in app is called %q; there is %s", ErrAddress, app.Address.Target,
+			strings.Join(egi.BuiltinNames(), ", "))
+	}
+	app.Backend, app.kind = h, builtin
+	return nil
+}
+
+func (app *App) openProxy() error {
+	a, dial := app.Address, app.options.Dial
+	path, err := url.PathUnescape(a.Path)
+	if err != nil {
+		return err
+	}
+	target := &url.URL{Scheme: a.Scheme, Host: a.Target, Path: path, RawPath: a.Path}
+	if a.Network == "unix" {
+		target.Host = "localhost"
+		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return app.dial()(ctx, "unix", a.Target) }
+	}
+	transport := proxy.NewTransport(dial)
+	app.Backend, app.kind = &proxy.Handler{Target: target, Transport: transport}, server
+	app.close = func(context.Context) error { transport.CloseIdleConnections(); return nil }
+	return nil
+}

@@ -1,0 +1,105 @@
+package open
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gangway-go/gangway/adapters"
+)
+
+// Given returns the application for requests in which a web server has named the script already: its variables pass
+// unchanged but for the options that are set.
+func (app *App) Given() adapters.Handler { return app.MapGiven(app.Backend) }
+
+// MapGiven is Given with another backend, which sees what the application would.
+func (app *App) MapGiven(backend adapters.Handler) adapters.Handler {
+	o, h := &app.options, withVars(backend, app.options.Vars)
+	switch {
+	case app.kind == folder && o.Prefix != "":
+		return app.Map(backend) // the path is ours to divide
+	case app.kind == folder:
+		return &givenScript{folder: app.Address.Target, to: h}
+	case o.Root != "" || o.Script != "":
+		h = with(h, app.replace)
+	}
+	return mount(o.Prefix, h)
+}
+
+// replace puts the options that are set in the place of the web server's variables.
+func (app *App) replace(req *adapters.Request) {
+	o, s := &app.options, &req.Script
+	if o.Root != "" {
+		s.Root = o.Root
+		req.Vars = slices.DeleteFunc(slices.Clone(req.Vars), func(v adapters.Var) bool { return v.Name == "PATH_TRANSLATED" })
+	}
+	switch {
+	case o.Script != "":
+		s.Filename = path.Join(o.Root, o.Script)
+	case app.kind == socket:
+		s.Filename = strings.TrimSuffix(o.Root, "/") + s.Name
+	}
+}
+
+// A givenScript runs the CGI program that the web server named in SCRIPT_FILENAME, or in DOCUMENT_ROOT and SCRIPT_NAME,
+// if it lies beneath a folder; fcgiwrap's way.
+type givenScript struct {
+	folder string
+	to     adapters.Handler
+}
+
+// Serve implements [adapters.Handler]. The error wraps [adapters.ErrNotFound] or [adapters.ErrForbidden].
+func (g *givenScript) Serve(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+	name := req.Script.Filename
+	if name == "" {
+		name = req.Script.Root + req.Script.Name
+	}
+	file, err := g.find(name)
+	if err != nil {
+		return nil, err
+	}
+	c := *req
+	c.Script.Filename = file
+	if rest := filepath.ToSlash(filepath.Clean(name)[len(file):]); rest != "" && req.Script.PathInfo == "" {
+		if script, ok := strings.CutSuffix(req.Script.Name, rest); ok { // as fcgiwrap does
+			c.Script.Name, c.Script.PathInfo = script, rest
+		}
+	}
+	return g.to.Serve(ctx, &c)
+}
+
+// find walks name back to a file that exists and checks where it really lies.
+func (g *givenScript) find(name string) (string, error) {
+	if !filepath.IsAbs(name) || strings.IndexByte(name, 0) >= 0 {
+		return "", fmt.Errorf("%w: SCRIPT_FILENAME %.200q is no absolute path", adapters.ErrForbidden, name)
+	}
+	for file := filepath.Clean(name); ; file = filepath.Dir(file) {
+		info, err := os.Stat(file)
+		switch {
+		case err == nil && info.Mode().IsRegular():
+			return file, g.holds(file)
+		case err == nil, filepath.Dir(file) == file:
+			return "", fmt.Errorf("%w: no program at %.200q", adapters.ErrNotFound, name)
+		}
+	}
+}
+
+// holds returns an error unless file lies beneath the folder, symbolic links followed.
+func (g *givenScript) holds(file string) error {
+	folder, err := filepath.EvalSymlinks(g.folder)
+	if err != nil {
+		return err
+	}
+	real, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return err
+	}
+	if rel, err := filepath.Rel(folder, real); err != nil || !filepath.IsLocal(rel) {
+		return fmt.Errorf("%w: %s does not lie beneath %s", adapters.ErrForbidden, real, g.folder)
+	}
+	return nil
+}

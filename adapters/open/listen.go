@@ -1,0 +1,140 @@
+package open
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/fastcgi"
+	"github.com/gangway-go/gangway/scgi"
+)
+
+// ListenOptions says how to open a listener. The zero value is usable.
+type ListenOptions struct {
+	CertFile, KeyFile string      // https: PEM files
+	SocketMode        fs.FileMode // of a Unix socket; 0 leaves it to the umask
+	SocketUID         int         // owner of a Unix socket, if SetOwner
+	SocketGID         int
+	SetOwner          bool
+	// HTTP adjusts the server of an http or https listener before it starts; nil leaves the defaults.
+	HTTP func(*http.Server)
+	// Log takes failures and the diagnostics of applications; nil is slog.Default.
+	Log *slog.Logger
+}
+
+// A Listener accepts requests of one protocol at one address.
+type Listener struct {
+	addr   Address
+	ln     net.Listener
+	server frontend
+}
+
+// frontend is what the frontends have in common.
+type frontend interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+}
+
+// Listen opens a listener whose requests h will answer. "cgi:" is none: the process itself is the script, see cgi.Serve.
+// A Unix socket that nobody listens on any more is replaced.
+func Listen(address string, h adapters.Handler, o ListenOptions) (*Listener, error) {
+	a, err := ParseListener(address)
+	if err != nil {
+		return nil, err
+	}
+	o.Log = cmp.Or(o.Log, slog.Default())
+	l := &Listener{addr: a}
+	switch a.Scheme {
+	case "fcgi":
+		l.server = &fastcgi.Server{Handler: h, Log: o.Log}
+	case "scgi":
+		l.server = &scgi.Server{Handler: h, Log: o.Log}
+	case "http", "https":
+		if l.server, err = newHTTPServer(a, h, o); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("%w %q: no listening socket", ErrAddress, address)
+	}
+	if l.ln, err = listenOn(a, o); err != nil {
+		return nil, err
+	}
+	if tcp, ok := l.ln.Addr().(*net.TCPAddr); ok {
+		host, _, _ := net.SplitHostPort(a.Target)
+		if host == "" {
+			host = tcp.IP.String()
+		}
+		l.addr.Target = net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+	}
+	return l, nil
+}
+
+// String returns the address with the real port or the absolute path.
+func (l *Listener) String() string { return l.addr.String() }
+
+// Serve accepts requests until Shutdown, and then returns nil.
+func (l *Listener) Serve() error {
+	err := l.server.Serve(l.ln)
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// Shutdown stops accepting, waits for the requests under way until ctx is done, and then cuts the rest: the error is
+// ctx's.
+func (l *Listener) Shutdown(ctx context.Context) error {
+	l.ln.Close() // also if Serve was never called
+	err := l.server.Shutdown(ctx)
+	if err != nil {
+		if hs, ok := l.server.(*httpServer); ok {
+			hs.Close()
+		}
+	}
+	return err
+}
+
+type httpServer struct{ http.Server }
+
+// Serve serves TLS if a certificate was given.
+func (s *httpServer) Serve(ln net.Listener) error {
+	if s.TLSConfig != nil {
+		return s.Server.ServeTLS(ln, "", "")
+	}
+	return s.Server.Serve(ln)
+}
+
+func newHTTPServer(a Address, h adapters.Handler, o ListenOptions) (*httpServer, error) {
+	s := &httpServer{http.Server{
+		Handler:           &adapters.HTTPFrontend{Handler: h, Log: o.Log},
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		Protocols:         new(http.Protocols),
+	}}
+	s.Protocols.SetHTTP1(true)
+	if a.Scheme == "http" {
+		s.Protocols.SetUnencryptedHTTP2(true)
+	} else {
+		s.Protocols.SetHTTP2(true)
+		cert, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("https needs a certificate and its key: %w", err)
+		}
+		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	}
+	if o.HTTP != nil {
+		o.HTTP(&s.Server)
+	}
+	return s, nil
+}

@@ -1,0 +1,203 @@
+// Package cli is the command gangway: serve, bridge, call and version. Begin with [Main].
+//
+// Exit codes: 0 is success, 1 that something could not be started or was cut, 2 a wrong command line; call has more of
+// them. An error is one line on standard error that says what is wrong and what to do.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/gangway-go/gangway/adapters/open"
+)
+
+// The exit codes. Those from exitNoConnection on are those of call.
+const (
+	exitFailure = 1 + iota
+	exitUsage
+	exitNoConnection
+	exitClientError // 4xx
+	exitServerError // 5xx
+	exitProtocol    // a fault of the protocol, or a truncated answer
+	exitTimeout
+)
+
+// Main runs the command line of this process and returns its exit code.
+func Main() int {
+	return run(os.Args, streams{os.Stdin, os.Stdout, os.Stderr})
+}
+
+// streams are the standard streams of a process.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// A failure is an error with an exit code. Without Err there is nothing to say but the code.
+type failure struct {
+	code int
+	err  error
+}
+
+func (f *failure) Error() string {
+	if f.err == nil {
+		return ""
+	}
+	return f.err.Error()
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+// usage returns the failure of a wrong command line.
+func usage(format string, args ...any) error {
+	return &failure{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// codeOf returns the exit code for err.
+func codeOf(err error) int {
+	var f *failure
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &f):
+		return f.code
+	case errors.Is(err, open.ErrAddress), errors.Is(err, open.ErrOption):
+		return exitUsage
+	}
+	return exitFailure
+}
+
+func run(args []string, std streams) int {
+	args, command, err := arrangeAll(newApp(std), args)
+	if err == nil {
+		err = newApp(std).Run(args)
+	}
+	if err != nil && err.Error() != "" {
+		fmt.Fprintf(std.err, "gangway: %s%s\n", command, oneLine(err.Error()))
+	}
+	return codeOf(err)
+}
+
+// oneLine joins the lines of a message, which may quote an application.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+
+func newApp(std streams) *cli.App {
+	return &cli.App{
+		Name:  "gangway",
+		Usage: "carries requests between HTTP servers and CGI, FastCGI, SCGI, HTTP and in-process applications",
+		Description: "gangway serve examples/site\n" +
+			"gangway bridge --from http://127.0.0.1:8000 --to fcgi+unix:///run/php/php-fpm.sock --root /srv/www\n" +
+			"gangway call fcgi://127.0.0.1:9000 /index.php --root /srv/www --include\n\n" +
+			`"gangway help COMMAND" explains a command.`,
+		Writer:                    std.out,
+		ErrWriter:                 std.err,
+		HideVersion:               true,
+		DisableSliceFlagSeparator: true,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              usageError,
+		CommandNotFound:           nil,
+		Commands: []*cli.Command{
+			serveCommand(std), bridgeCommand(std), callCommand(std), versionCommand(std),
+		},
+	}
+}
+
+// usageError keeps cli from printing the help.
+func usageError(_ *cli.Context, err error, _ bool) error { return usage("%w", err) }
+
+// arrangeAll prepares the arguments of the whole command line. It also returns what messages begin with.
+func arrangeAll(app *cli.App, args []string) (arranged []string, command string, err error) {
+	if len(args) < 2 {
+		return nil, "", usage(`which command? There are serve, bridge, call and version; "gangway help" explains them`)
+	}
+	name := args[1]
+	switch {
+	case slices.Contains([]string{"help", "h", "--help", "-h", "-help"}, name):
+		return args, "", nil
+	case slices.Contains([]string{"--version", "-v", "-version"}, name):
+		name = "version"
+	case strings.HasPrefix(name, "-"):
+		return nil, "", usage(`the command comes first, then its flags such as %s; "gangway help" lists the commands`, name)
+	}
+	i := slices.IndexFunc(app.Commands, func(c *cli.Command) bool { return c.Name == name })
+	if i < 0 {
+		return nil, "", usage(`unknown command %q. %s "gangway help" lists all`, name, cli.SuggestCommand(app.Commands, name))
+	}
+	rest, err := arrange(app.Commands[i], args[2:])
+	return append([]string{args[0], name}, rest...), name + ": ", err
+}
+
+// arrange returns the arguments of a command with the flags in front, which cli demands and people do not do. It
+// refuses flags that the command does not have, and those given twice that are to be given once.
+func arrange(command *cli.Command, args []string) ([]string, error) {
+	var flags, others []string
+	seen := map[string]bool{}
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		if arg == "--" {
+			others = append(others, args...)
+			break
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			if others = append(others, arg); fromWebServer() {
+				break
+			}
+			continue
+		}
+		name, _, whole := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if name == "help" || name == "h" {
+			return []string{"--help"}, nil
+		}
+		flag, err := findFlag(command, name)
+		if err != nil {
+			return nil, err
+		}
+		if flags = append(flags, arg); flag.TakesValue() && !whole {
+			if len(args) == 0 || isFlag(command, args[0]) {
+				return nil, usage("--%s needs a value", name)
+			}
+			flags, args = append(flags, args[0]), args[1:]
+		}
+		if seen[name] && !repeats(flag) {
+			return nil, usage("--%s is given twice", name)
+		}
+		seen[name] = true
+	}
+	return append(append(flags, "--"), others...), nil
+}
+
+// fromWebServer reports whether a web server runs this process as a CGI program. Then what follows the first argument
+// that is no flag may be words of the query (RFC 3875 4.4), and must not become flags.
+func fromWebServer() bool { return os.Getenv("GATEWAY_INTERFACE") != "" }
+
+func findFlag(command *cli.Command, name string) (cli.DocGenerationFlag, error) {
+	for _, f := range command.Flags {
+		if slices.Contains(f.Names(), name) {
+			return f.(cli.DocGenerationFlag), nil
+		}
+	}
+	return nil, usage(`unknown flag --%s. Did you mean %s? "gangway help %s" lists all`,
+		name, cli.SuggestFlag(command.Flags, name, false), command.Name)
+}
+
+// isFlag reports whether arg, which stands where a value should, is a flag of the command.
+func isFlag(command *cli.Command, arg string) bool {
+	name, ok := strings.CutPrefix(arg, "--")
+	name, _, _ = strings.Cut(name, "=")
+	_, err := findFlag(command, name)
+	return ok && err == nil
+}
+
+func repeats(flag cli.Flag) bool {
+	slice, ok := flag.(cli.DocGenerationSliceFlag)
+	return ok && slice.IsSliceFlag()
+}
