@@ -56,3 +56,11 @@ func (b *ExactBody) Shut(interrupt func() error) {
 		defer b.reading.Unlock()
 	}
 }
+
+// Discard reads what is left of R, once Shut was called, so that its sender can finish.
+func (b *ExactBody) Discard() {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	n, _ := io.CopyN(io.Discard, b.R, b.N)
+	b.N -= n
+}

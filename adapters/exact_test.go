@@ -79,3 +79,14 @@ func TestExactBodyShutDoesNotWaitForTheUninterruptible(t *testing.T) {
 	w.Close()
 	assert.ErrorIs(t, <-read, adapters.ErrAborted)
 }
+
+func TestExactBodyDiscard(t *testing.T) {
+	r := strings.NewReader("abcdef")
+	b := &adapters.ExactBody{R: r, N: 4}
+	_, err := b.Read(make([]byte, 1))
+	require.NoError(t, err)
+	b.Shut(func() error { return nil })
+	b.Discard()
+	assert.Equal(t, 2, r.Len())
+	assert.Zero(t, b.N)
+}

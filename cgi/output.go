@@ -15,17 +15,19 @@ const lingerTime = 250 * time.Millisecond
 // others that hold the pipe may add to it for a moment.
 type output struct {
 	*os.File
-	scriptEnded atomic.Bool
-	waited      time.Duration // since then
+	ended  atomic.Pointer[time.Time] // when the script did
+	waited time.Duration             // since then
 }
 
 // Read implements io.Reader.
 func (o *output) Read(p []byte) (int, error) {
-	for !o.scriptEnded.Load() {
+	for o.ended.Load() == nil {
 		n, err := o.File.Read(p)
-		if !errors.Is(err, os.ErrDeadlineExceeded) || !o.scriptEnded.Load() {
+		ended := o.ended.Load()
+		if !errors.Is(err, os.ErrDeadlineExceeded) || ended == nil {
 			return n, err
 		}
+		o.waited = time.Since(*ended)
 	}
 	if o.waited >= lingerTime {
 		return 0, io.EOF
@@ -42,6 +44,7 @@ func (o *output) Read(p []byte) (int, error) {
 
 // end tells the reader that the script has ended.
 func (o *output) end() {
-	o.scriptEnded.Store(true)
-	o.SetReadDeadline(time.Now().Add(lingerTime))
+	now := time.Now()
+	o.ended.Store(&now)
+	o.SetReadDeadline(now.Add(lingerTime))
 }

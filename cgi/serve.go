@@ -47,7 +47,8 @@ func (i *Invocation) Serve(ctx context.Context, h adapters.Handler) error {
 	req.Stderr = i.Stderr
 	whole, err := adapters.Answer(ctx, i.Stdout, h, req)
 	if body, ok := req.Body.(*adapters.ExactBody); ok {
-		body.Shut(i.interrupt)
+		body.Shut(func() error { return i.setDeadline(time.Unix(1, 0)) })
+		i.linger(body)
 	}
 	if err != nil && i.Log != nil {
 		adapters.LogFailure(ctx, i.Log, err)
@@ -82,10 +83,26 @@ func (i *Invocation) request() (*adapters.Request, error) {
 	return req, err
 }
 
-// interrupt makes a pending Read of the standard input return, where that is possible. It ends with the process anyway.
-func (i *Invocation) interrupt() error {
+// drainTime is how long the web server may take to send the rest of a body that nobody wants.
+const drainTime = 2 * time.Second
+
+// linger takes the rest of body: Apache's mod_cgid breaks a response off if its script ends before it has read all.
+func (i *Invocation) linger(body *adapters.ExactBody) {
+	i.setDeadline(time.Now().Add(drainTime))
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		body.Discard()
+	}()
+	select {
+	case <-read:
+	case <-time.After(drainTime): // a Read that nothing can interrupt ends with the process
+	}
+}
+
+func (i *Invocation) setDeadline(t time.Time) error {
 	if stdin, ok := i.Stdin.(interface{ SetReadDeadline(time.Time) error }); ok {
-		return stdin.SetReadDeadline(time.Unix(1, 0))
+		return stdin.SetReadDeadline(t)
 	}
 	return errors.ErrUnsupported
 }
