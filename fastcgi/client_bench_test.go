@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,15 +66,22 @@ func complete(body []byte, header string) []byte {
 func smallGet() *adapters.Request {
 	return &adapters.Request{
 		Method: "GET", URI: "/index.php?a=1", Proto: "HTTP/1.1", Host: "www.example.org", Query: "a=1", Scheme: "http",
-		Header: adapters.Header{
-			{"User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"},
-			{"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"},
-			{"Accept-Language", "en-US,en;q=0.5"}, {"Accept-Encoding", "gzip, deflate"}, {"Cookie", "a=1; b=2"},
-		},
+		Header: fields(
+			"User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+			"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+			"Accept-Language", "en-US,en;q=0.5", "Accept-Encoding", "gzip, deflate", "Cookie", "a=1; b=2",
+		),
 		Script: adapters.Script{Name: "/index.php", Filename: "/var/www/html/index.php", Root: "/var/www/html"},
 		Remote: adapters.Endpoint{Addr: "192.0.2.17", Port: "51234"},
 		Local:  adapters.Endpoint{Addr: "192.0.2.1", Port: "80", Name: "www.example.org"},
 	}
+}
+
+func fields(pairs ...string) (h adapters.Header) {
+	for pair := range slices.Chunk(pairs, 2) {
+		h.Add(pair[0], pair[1])
+	}
+	return h
 }
 
 func discard(tb testing.TB, c *fastcgi.Client, ctx context.Context, req *adapters.Request) int64 {

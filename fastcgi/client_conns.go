@@ -96,8 +96,9 @@ func (c *Client) admit(ctx context.Context) (*conn, error) {
 		oldest.Close()
 		return nil, nil
 	case len(p.waiting) >= cmp.Or(c.MaxWaiting, clientMaxWaiting):
+		why := fmt.Sprintf("%d requests wait (limit MaxWaiting)", len(p.waiting))
 		p.mu.Unlock()
-		return nil, c.busy(fmt.Sprintf("%d requests wait (limit MaxWaiting)", len(p.waiting)))
+		return nil, c.busy(why)
 	}
 	turn := make(chan *conn, 1)
 	p.waiting = append(p.waiting, turn)

@@ -52,7 +52,7 @@ type exchange struct {
 
 	mu       sync.Mutex
 	err      error // why the exchange is over; io.EOF after a complete response
-	headSent bool
+	headOut  bool
 	sending  sending
 	moved    time.Time // when sending last went on
 	heir     bool      // the sender has to give the connection back
@@ -73,28 +73,47 @@ func (x *exchange) start() error {
 	if err != nil {
 		return x.fail(err)
 	}
+	x.conn.SetWriteDeadline(in(x.c.timeout()))
 	if x.ctx.Done() != nil {
 		x.stop = context.AfterFunc(x.ctx, x.cancelled)
 	}
-	x.conn.SetWriteDeadline(in(x.c.timeout()))
 	n, err := x.conn.Write(head)
 	if cap(head) <= maxPooledWrite {
 		*buf = head
 		writeBuffers.Put(buf)
 	}
 	x.written = n > 0
+	if cause := x.headIsOut(err == nil); cause != nil {
+		go x.farewell()
+		return cause
+	}
 	switch {
-	case err == nil:
+	case err == nil && len(x.streams) > 0:
+		go x.send()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return x.fail(x.timedOut())
-	case n == 0:
+	case err != nil && n == 0:
 		x.lost = true
 		return x.fail(fmt.Errorf("%w: %w", adapters.ErrUnreachable, err))
-	default: // It did not take it all; perhaps it has answered.
-		x.streams = nil
 	}
-	x.req.Trace.Mark(adapters.Sent)
-	return x.sendRest(err == nil)
+	x.req.Trace.Mark(adapters.Sent) // or not all of it, but then the application may have answered
+	return nil
+}
+
+// headIsOut notes what became of the first write. From then on who ends the exchange sees to the connection.
+func (x *exchange) headIsOut(intact bool) (cause error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.headOut, x.torn = true, !intact
+	switch {
+	case !intact:
+		x.sending = gaveUp
+	case len(x.streams) > 0 && x.err == nil:
+		x.conn.SetWriteDeadline(time.Time{}) // Reading watches over it.
+		x.sending, x.moved = readsBody, time.Now()
+		x.consumed, x.sendDone = true, make(chan struct{})
+	}
+	return x.err
 }
 
 // noteBody finds out whether the body can be read again.
@@ -105,26 +124,6 @@ func (x *exchange) noteBody() {
 			x.bodyStart = at
 		}
 	}
-}
-
-// sendRest starts the sender, if it is needed.
-func (x *exchange) sendRest(intact bool) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.err != nil {
-		return x.err
-	}
-	x.headSent = true
-	switch {
-	case !intact:
-		x.torn, x.sending = true, gaveUp
-	case len(x.streams) > 0:
-		x.conn.SetWriteDeadline(time.Time{}) // Reading watches over it.
-		x.sending, x.moved = readsBody, time.Now()
-		x.consumed, x.sendDone = true, make(chan struct{})
-		go x.send()
-	}
-	return nil
 }
 
 // repeatable reports whether the request may be sent again, and if so makes its body ready for it.
@@ -214,13 +213,12 @@ func (x *exchange) cut(err error) {
 	}
 	x.err = x.c.fault(opRequest, err)
 	x.conn.SetReadDeadline(longAgo)
-	headSent := x.headSent
-	x.mu.Unlock()
-	if headSent {
+	if x.headOut {
 		go x.farewell()
 	} else {
-		x.c.discard(x.conn)
+		x.conn.SetWriteDeadline(longAgo)
 	}
+	x.mu.Unlock()
 }
 
 // farewell gives the application time to end an aborted request. The connection is not used again: php-fpm closes it

@@ -100,6 +100,7 @@ func (x *exchange) appendBody(dst []byte) ([]byte, error) {
 	}
 	dst = h.Append(dst)
 	n := len(dst)
+	x.consumed = true
 	dst = slices.Grow(dst, int(x.req.ContentLength))[:n+int(x.req.ContentLength)]
 	if _, err := io.ReadFull(x.req.Body, dst[n:]); err != nil {
 		return dst, bodyError(wire.TypeStdin, err)

@@ -1,0 +1,145 @@
+package fastcgi
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/fastcgi/wire"
+)
+
+// TestClientRequestIDs: a connection counts its requests, and comes back to 1 behind the largest id.
+func TestClientRequestIDs(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	c := new(Client)
+	defer c.Close()
+	var got []uint16
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, err := far.Read(b)
+			if err != nil {
+				return
+			}
+			if b[1] == byte(wire.TypeBeginRequest) {
+				h, _ := wire.ParseHeader(b[:n])
+				got = append(got, h.RequestID)
+				far.Write(wire.EndRequest{}.Append(wire.AppendRecord(nil, wire.TypeStdout, h.RequestID, []byte("X: y\n\n")), h.RequestID))
+			}
+		}
+	}()
+	cn := &conn{Conn: near, prober: newProber(near), opened: time.Now(), id: 65533}
+	for range 4 {
+		x := &exchange{c: c, conn: cn, ctx: t.Context(), req: &adapters.Request{Method: "GET"}, stop: notWatching}
+		require.NoError(t, x.start())
+		_, err := x.response()
+		require.NoError(t, err)
+		_, err = x.Read(nil)
+		require.Equal(t, io.EOF, err)
+	}
+	assert.Equal(t, []uint16{65534, 65535, 1, 2}, got)
+}
+
+// asked is what a naive reader makes of an application's bytes: all of FCGI_STDOUT and FCGI_STDERR, and whether and how
+// the request ended.
+func asked(b []byte, id uint16) (stdout, stderr []byte, end *wire.EndRequest, bad bool) {
+	for len(b) >= wire.HeaderLen {
+		version, t, at := b[0], wire.Type(b[1]), uint16(b[2])<<8|uint16(b[3])
+		content, padding := int(b[4])<<8|int(b[5]), int(b[6])
+		management := at == 0 && (t == wire.TypeGetValuesResult || t == wire.TypeUnknownType)
+		ours := at == id && (t == wire.TypeStdout || t == wire.TypeStderr || t == wire.TypeEndRequest && content == 8)
+		if version != 1 || !management && !ours {
+			return stdout, stderr, nil, true
+		}
+		b = b[wire.HeaderLen:]
+		whole := len(b) >= content+padding
+		part := b[:min(content, len(b))]
+		switch {
+		case t == wire.TypeStdout:
+			stdout = append(stdout, part...)
+		case t == wire.TypeStderr:
+			stderr = append(stderr, part...)
+		case t == wire.TypeEndRequest && whole:
+			e, _ := wire.ParseEndRequest(part)
+			return stdout, stderr, &e, false
+		}
+		if !whole {
+			break
+		}
+		b = b[content+padding:]
+	}
+	return stdout, stderr, nil, false
+}
+
+// FuzzClientRecords reads an application's bytes in pieces and compares with what a naive reader makes of the whole.
+func FuzzClientRecords(f *testing.F) {
+	stream := wire.AppendRecord(nil, wire.TypeStdout, 1, []byte("Content-Type: text/plain\r\n\r\nhello"))
+	stream = wire.AppendRecord(stream, wire.TypeStderr, 1, []byte("oh"))
+	f.Add(wire.EndRequest{AppStatus: 3}.Append(stream, 1), uint64(1), false)
+	f.Add(wire.EndRequest{}.Append(wire.AppendUnknownType(stream, 99), 2), uint64(2), true)
+	padded := wire.Header{Version: 1, Type: wire.TypeStdout, RequestID: 1, ContentLength: 1, PaddingLength: 255}.Append(nil)
+	f.Add(append(padded, stream...), uint64(3), false)
+	f.Add(bytes.Repeat(stream, 5), uint64(4), true)
+	f.Fuzz(func(t *testing.T, data []byte, seed uint64, large bool) {
+		if large { // so that the large buffer comes into use
+			data = append(wire.AppendStream(nil, wire.TypeStdout, 1, make([]byte, 300_000)), data...)
+		}
+		stdout, stderr, end, bad := asked(data, 1)
+		var gotOut, gotErr bytes.Buffer
+		x := &exchange{
+			c: new(Client), conn: &conn{Conn: &pieces{data: data, rand: rand.New(rand.NewPCG(seed, 0)), small: !large}, id: 1},
+			req: &adapters.Request{Stderr: &gotErr}, stop: notWatching, inBody: true,
+		}
+		x.in.id = 1
+		var err error
+		for err == nil {
+			var b []byte
+			b, err = x.pull(false)
+			gotOut.Write(b)
+		}
+		require.True(t, bytes.Equal(stdout, gotOut.Bytes()), "STDOUT")
+		require.True(t, bytes.Equal(stderr, gotErr.Bytes()), "STDERR")
+		switch {
+		case bad:
+			require.ErrorIs(t, err, adapters.ErrBadResponse)
+		case end == nil:
+			require.ErrorIs(t, err, adapters.ErrTruncated)
+		case end.ProtocolStatus == wire.StatusRequestComplete:
+			require.Equal(t, io.EOF, err)
+			require.Equal(t, int(int32(end.AppStatus)), x.appStatus())
+		default:
+			require.Error(t, err)
+			require.False(t, errors.Is(err, io.EOF))
+		}
+	})
+}
+
+// pieces is a connection on which data arrives bit by bit.
+type pieces struct {
+	net.TCPConn // its methods do nothing without a connection
+	data        []byte
+	rand        *rand.Rand
+	small       bool
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.data) == 0 {
+		return 0, io.EOF
+	}
+	n := len(b)
+	if p.small {
+		n = 1 + p.rand.IntN(min(n, 100))
+	}
+	n = copy(b[:n], p.data)
+	p.data = p.data[n:]
+	return n, nil
+}
