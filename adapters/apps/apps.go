@@ -8,8 +8,8 @@
 //	http.ListenAndServe(":8080", adapters.HTTP(site))
 //
 // Rack, WSGI and PSGI applications run in processes of their language, each of which serves one request at a time
-// through a loader that is part of this package. Applications get the environment of this process. They run as its user;
-// but when that is root, as the owner of their folder.
+// through a loader that is part of this package. Applications get the environment of this process. They run as its
+// user; but when that is root, as the owner of their folder.
 package apps
 
 import (

@@ -13,8 +13,8 @@ import (
 	"github.com/gangway-go/gangway/scgi"
 )
 
-// loaders are programs that load an application and serve it over SCGI. Their arguments are the socket to listen on, the
-// application's folder, and what to load from it.
+// loaders are programs that load an application and serve it over SCGI. Their arguments are the socket to listen on,
+// the application's folder, and what to load from it.
 //
 //go:embed loaders
 var loaders embed.FS

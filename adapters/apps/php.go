@@ -123,7 +123,7 @@ func (a *App) runFPM(program string, o *Options) {
 	}, o)
 }
 
-// fpmConfig takes the socket, the number of processes, and that of requests after which one is replaced. What PHP scripts
+// fpmConfig takes the socket, the number of processes, and that of requests after which one is replaced. What scripts
 // log comes with their responses; the log is only for what happens outside of requests.
 const fpmConfig = `[global]
 error_log = /dev/stderr

@@ -16,9 +16,9 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 )
 
-// A Command is a [Spawner] that runs a program which serves on a Unix socket. Each process has a socket of its own, in a
-// private folder that goes when the process does, and leads a process group: what it started ends with it. On Linux it
-// gets SIGTERM when this program dies.
+// A Command is a [Spawner] that runs a program which serves on a Unix socket. Each process has a socket of its own, in
+// a private folder that goes when the process does, and leads a process group: what it started ends with it. On Linux
+// it gets SIGTERM when this program dies.
 type Command struct {
 	// Cmd makes the command of a process. The process is to listen on socket, a path in the private folder, where Cmd may
 	// write files for it. Its standard input is a pipe that ends when this program does; what it writes to its standard

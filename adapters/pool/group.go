@@ -9,8 +9,8 @@
 //	}}
 //	err := g.Start(ctx)
 //
-// A request goes to the process with the fewest sessions. If all are busy it waits, first come, first served, in a queue
-// of limited length. A process that dies is replaced, at once or, if it keeps dying, after a growing delay.
+// A request goes to the process with the fewest sessions. If all are busy it waits, first come, first served, in a
+// queue of limited length. A process that dies is replaced, at once or, if it keeps dying, after a growing delay.
 package pool
 
 import (
@@ -25,8 +25,8 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 )
 
-// A Group is the processes of one app and an [adapters.Handler] in front of them. Set the fields, call Start once, and do
-// not change them from then on. It is safe for concurrent use. Close ends it.
+// A Group is the processes of one app and an [adapters.Handler] in front of them. Set the fields, call Start once, and
+// do not change them from then on. It is safe for concurrent use. Close ends it.
 type Group struct {
 	// Name names the app in logs and errors.
 	Name string
@@ -128,8 +128,8 @@ func repeatable(req *adapters.Request, err error) bool {
 	return errors.Is(err, adapters.ErrUnreachable) && req.Idempotent() && !req.HasBody()
 }
 
-// Close takes no more requests, lets the sessions end until ctx is done, and stops the processes: politely, and when ctx
-// is done or they do not obey, by force. When it returns none is left. The error is ctx's if sessions were cut.
+// Close takes no more requests, lets the sessions end until ctx is done, and stops the processes: politely, and when
+// ctx is done or they do not obey, by force. When it returns none is left. The error is ctx's if sessions were cut.
 func (g *Group) Close(ctx context.Context) error {
 	if !g.refuse() {
 		return nil

@@ -13,10 +13,10 @@ package Gangway;
 use strict;
 use warnings;
 use IO::File;
-use IO::Handle;
 use IO::Select;
 use IO::Socket::UNIX;
 use Scalar::Util qw(blessed reftype);
+use overload ();
 
 use constant BUFFERED => 1 << 20;    # a longer request body goes to a file
 
@@ -45,11 +45,8 @@ sub load {
     my ($file) = @_;
     die "$file: $!\n" unless -r $file;
     my $app = evaluate($file);
-    if ($@) {
-        print STDERR $@;
-        my ($line) = $@ =~ /\A(.*)/;
-        die $line =~ s/ \(\@INC contains:[^)]*\)//r, "\n";
-    }
+    print STDERR $@ if $@;
+    die $1 =~ s/ \(\@INC contains:[^)]*\)//r, "\n" if $@ =~ /\A(.+)/;
     $app = $app->to_app if blessed $app && $app->can('to_app');
     return $app if ref $app && (reftype $app eq 'CODE' || overload::Method($app, '&{}'));
     die "$file does not return an application\n";
@@ -149,10 +146,7 @@ sub read_input {
 
 package Gangway::Response;
 
-sub new {
-    my ($class, $conn, $method) = @_;
-    return bless {conn => $conn, method => $method}, $class;
-}
+sub new { my ($class, $conn, $method) = @_; bless {conn => $conn, method => $method}, $class }
 
 # Takes status and header; length is that of the body, undef if it is not known.
 sub start {

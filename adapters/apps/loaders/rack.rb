@@ -2,8 +2,8 @@
 #
 #     ruby rack.rb SOCKET DIR FILE
 #
-# It loads FILE, which is config.ru, in DIR and then listens. After SIGTERM, or when its standard input ends, it finishes the current
-# request and exits. It needs the gem rack, and Bundler's if DIR has a Gemfile.
+# It loads FILE, a config.ru in DIR, and then listens. After SIGTERM, or when its standard input ends, it finishes the
+# current request and exits. It needs the gem rack, and Bundler's if DIR has a Gemfile.
 
 require "socket"
 require "stringio"
@@ -114,7 +114,7 @@ module Gangway
   end
 
   def load_app(file)
-    need("bundler/setup", "Ruby has no Bundler, and there is a Gemfile: apt install ruby-bundler") if File.exist?("Gemfile")
+    need("bundler/setup", "Ruby has no Bundler for the Gemfile: apt install ruby-bundler") if File.exist?("Gemfile")
     need("rack", "Ruby has no Rack: apt install ruby-rack")
     app = Rack::Builder.parse_file(file)
     app.is_a?(Array) ? app.first : app # Rack 2 returns the options too
@@ -155,12 +155,12 @@ module Gangway
   def respond(app, env, response)
     status, headers, body = app.call(env)
     begin
-      length = body.to_ary.sum(&:bytesize) if body.respond_to?(:to_ary)
-      response.start(status, headers, length)
+      parts = body.to_ary if body.respond_to?(:to_ary)
+      response.start(status, headers, parts&.sum(&:bytesize))
       if !response.body?
         # HEAD and the like
-      elsif body.respond_to?(:each)
-        body.each { |part| response.write(part) }
+      elsif parts || body.respond_to?(:each)
+        (parts || body).each { |part| response.write(part) }
       else
         body.call(Stream.new(response, env["rack.input"]))
       end
@@ -183,9 +183,7 @@ module Gangway
     env["rack.version"] = [1, 6]
     env["rack.url_scheme"] = env["HTTPS"] == "on" ? "https" : "http"
     env["rack.errors"] = $stderr
-    env["rack.multithread"] = false
-    env["rack.multiprocess"] = true
-    env["rack.run_once"] = false
+    env.merge!("rack.multithread" => false, "rack.multiprocess" => true, "rack.run_once" => false)
     env["rack.input"] = read_input(conn, env["CONTENT_LENGTH"].to_i) or return
     env
   end

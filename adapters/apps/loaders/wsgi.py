@@ -3,7 +3,7 @@
     python3 gangway_wsgi.py SOCKET DIR MODULE
 
 It loads MODULE from DIR, takes its attribute application or app, and then listens. After SIGTERM, or when its standard
-input ends, it finishes the current request and exits. It needs Python 3.6 and nothing else.
+input ends, it finishes the current request and exits. It needs Python 3.7 and nothing else.
 """
 
 import contextlib
@@ -58,15 +58,11 @@ def serve(app, conn, stream):
             traceback.print_exc()
             response.fail()
     if body.left:  # closing now would reset the connection, and with it what the gateway has not read yet
-        drain(conn)
-
-
-def drain(conn):
-    with contextlib.suppress(OSError):
-        conn.shutdown(socket.SHUT_WR)
-        conn.settimeout(10)
-        while conn.recv(65536):
-            pass
+        with contextlib.suppress(OSError):
+            conn.shutdown(socket.SHUT_WR)
+            conn.settimeout(10)
+            while conn.recv(65536):
+                pass
 
 
 def read_environ(stream):

@@ -42,7 +42,8 @@ def special(name, env)
   when "arrays" then [200, {"x-list" => %w[a b], "rack.private" => "x"}, []]
   when "spec"
     names = %w[version url_scheme multithread multiprocess run_once]
-    [200, {}, [names.map { |n| env["rack.#{n}"].inspect }.join(" "), " #{input.external_encoding}", " #{env["QUERY_STRING"].encoding}"]]
+    values = names.map { |n| env["rack.#{n}"].inspect }
+    [200, {}, [[*values, input.external_encoding, env["QUERY_STRING"].encoding].join(" ")]]
   when "nonsense" then [200, {}, 5]
   end
 end
