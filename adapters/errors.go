@@ -86,8 +86,8 @@ var statuses = []struct {
 	{context.Canceled, StatusClientGone},
 }
 
-// StatusOf returns the HTTP status for an error of a [Handler]: an [*Error]'s own, else by the sentinel it wraps, else 504
-// for a network time-out, 502 for another network error, and 500. It is the only place where errors become statuses.
+// StatusOf returns the HTTP status for an error of a [Handler]: an [*Error]'s own, else by the sentinel it wraps, else
+// 504 for a network time-out, 502 for another network error, and 500. Only here do errors become statuses.
 func StatusOf(err error) int {
 	var e *Error
 	for inner := err; errors.As(inner, &e); inner = e.Err {
@@ -118,8 +118,8 @@ func sentinelStatus(err error) int {
 	return 0
 }
 
-// Failed returns the [*Error] for err, which stopped op at addr. If ctx is over, the cause of that counts instead: it is
-// no fault of the application. A time-out becomes [ErrTimeout], a full queue of a Unix socket or of processes (EAGAIN)
+// Failed returns the [*Error] for err, which stopped op at addr. If ctx is over, the cause of that counts instead: it
+// is no fault of the application. A time-out becomes [ErrTimeout], a full queue of a Unix socket or of processes (EAGAIN)
 // [ErrBusy]; kind is the sentinel for an error that has none.
 func Failed(ctx context.Context, op, addr string, kind, err error) *Error {
 	if ctx.Err() != nil {
@@ -130,9 +130,9 @@ func Failed(ctx context.Context, op, addr string, kind, err error) *Error {
 	}
 	var timeout interface{ Timeout() bool }
 	switch {
-	case errors.Is(err, syscall.EAGAIN): // also is a time-out, but of a queue
+	case errors.Is(err, syscall.EAGAIN) && !errors.Is(err, ErrBusy): // it calls itself a time-out
 		err = fmt.Errorf("%w: %w", ErrBusy, err)
-	case errors.As(err, &timeout) && timeout.Timeout() && !errors.Is(err, ErrTimeout):
+	case !errors.Is(err, ErrBusy) && !errors.Is(err, ErrTimeout) && errors.As(err, &timeout) && timeout.Timeout():
 		err = fmt.Errorf("%w: %w", ErrTimeout, err)
 	case sentinelStatus(err) == 0:
 		err = fmt.Errorf("%w: %w", kind, err)

@@ -39,6 +39,8 @@ func TestFailed(t *testing.T) {
 			[]error{adapters.ErrBadResponse}, []error{adapters.ErrUnreachable}, 502,
 			"x: dial unix /s: bad response from the application: no"},
 		{"full queue", t.Context(), syscall.EAGAIN, []error{adapters.ErrBusy}, []error{adapters.ErrTimeout}, 503, ""},
+		{"full queue told before", t.Context(), fmt.Errorf("%w: %w", adapters.ErrBusy, syscall.EAGAIN),
+			[]error{adapters.ErrBusy}, []error{adapters.ErrTimeout}, 503, ""},
 		{"time-out", t.Context(), os.ErrDeadlineExceeded, []error{adapters.ErrTimeout, os.ErrDeadlineExceeded}, nil, 504, ""},
 		{"time-out told before", t.Context(), fmt.Errorf("%w: %w", adapters.ErrTimeout, os.ErrDeadlineExceeded),
 			[]error{adapters.ErrTimeout}, nil, 504, "x: dial unix /s: application timed out: i/o timeout"},

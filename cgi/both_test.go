@@ -65,7 +65,8 @@ func TestServe(t *testing.T) {
 // Every variable arrives as it was sent, through a real environment.
 func TestServeVariables(t *testing.T) {
 	req := &adapters.Request{
-		Method: "PATCH", URI: "/a%20b/c?d", Proto: "HTTP/2.0", Host: "example.org", Query: "another", Scheme: "https", ID: "id-1",
+		Method: "PATCH", URI: "/a%20b/c?d", Proto: "HTTP/2.0", Host: "example.org", Query: "another",
+		Scheme: "https", ID: "id-1",
 		Header: adapters.Header{
 			{Name: "Content-Type", Value: `text/x; a="b;c"`}, {Name: "Cookie", Value: "a=1"}, {Name: "Cookie", Value: "b=2"},
 			{Name: "X-Bytes", Value: "\x80\xff \t!"}, {Name: "X-Long", Value: strings.Repeat("long", 70<<8)},

@@ -11,8 +11,8 @@ import (
 // lingerTime is how long the reader of an output waits for processes that the script has left behind.
 const lingerTime = 250 * time.Millisecond
 
-// An output is our end of a pipe that the script writes to. What is in the pipe when the script ends is read; after that
-// others that hold the pipe may add to it for a moment.
+// An output is our end of a pipe that the script writes to. What is in the pipe when the script ends is read; others
+// that hold the pipe may then add to it for a moment.
 type output struct {
 	*os.File
 	ended  atomic.Pointer[time.Time] // when the script did

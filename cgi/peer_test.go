@@ -27,7 +27,8 @@ import (
 
 func TestPeerPHP(t *testing.T) {
 	const page = `<?php
-http_response_code(201); header("X-Method: $_SERVER[REQUEST_METHOD]"); header("Set-Cookie: a=1"); header("Set-Cookie: b=2", false);
+http_response_code(201); header("X-Method: $_SERVER[REQUEST_METHOD]");
+header("Set-Cookie: a=1"); header("Set-Cookie: b=2", false);
 fwrite(fopen("php://stderr", "w"), "note\n");
 echo "$_SERVER[PATH_INFO]|$_GET[a]|$_POST[b]|", basename(getcwd()), "|", file_get_contents("php://input");`
 	php := program(t, "php-cgi")
@@ -110,8 +111,8 @@ func TestPeerLighttpd(t *testing.T) {
 	require.NoError(t, err)
 	address := ln.Addr().(*net.TCPAddr)
 	ln.Close()
-	conf := fmt.Sprintf("server.document-root = %q\nserver.upload-dirs = (%[1]q)\nserver.bind = \"127.0.0.1\"\nserver.port = %d\n"+
-		"server.modules = (\"mod_cgi\")\ncgi.assign = (\".cgi\" => \"\")\n", dir, address.Port)
+	conf := fmt.Sprintf(`server.document-root = %q server.upload-dirs = (%[1]q) server.bind = "127.0.0.1" server.port = %d
+		server.modules = ("mod_cgi") cgi.assign = (".cgi" => "")`, dir, address.Port)
 	require.NoError(t, os.WriteFile(dir+"/conf", []byte(conf), 0o644))
 	ctx, cancel := context.WithCancel(t.Context())
 	cmd := exec.CommandContext(ctx, server, "-D", "-f", dir+"/conf")

@@ -1,10 +1,10 @@
-// Package cgi lets requests come and go over CGI/1.1 (RFC 3875, https://www.rfc-editor.org/rfc/rfc3875): a [Script] runs
-// a program for each request, [Serve] makes this process the script of a web server.
+// Package cgi lets requests come and go over CGI/1.1 (RFC 3875, https://www.rfc-editor.org/rfc/rfc3875): a [Script]
+// runs a program for each request, [Serve] makes this process the script of a web server.
 //
-// A script gets as its environment the meta-variables (section 4.1), PATH and what it is configured to get, nothing else
-// of ours; as its standard input the message-body, exactly CONTENT_LENGTH bytes. Nothing of the request ever becomes an
-// argument: the search-string of section 4.4 is not passed. A response may begin with a status line instead of a Status
-// field, as that of a script with a non-parsed header (section 5) does.
+// A script gets as its environment the meta-variables (section 4.1), PATH and what it is configured to get, nothing
+// else of ours; as its standard input the message-body, exactly CONTENT_LENGTH bytes. Nothing of the request ever
+// becomes an argument: the search-string of section 4.4 is not passed. A response may begin with a status line instead
+// of a Status field, as that of a script with a non-parsed header (section 5) does.
 //
 // What CGI cannot say: a response without Content-Length looks complete when its script ends too early by itself. There
 // are no trailers and no upgrades.
@@ -22,8 +22,8 @@ import (
 // DefaultGrace is the Grace of a [Script] that sets none.
 const DefaultGrace = 5 * time.Second
 
-// A Script is a [adapters.Handler] that runs a program for each request. The zero value runs what the request names. The
-// fields must not be changed once it is in use. Close it when it is no longer needed.
+// A Script is a [adapters.Handler] that runs a program for each request. The zero value runs what the request names.
+// The fields must not be changed once it is in use. Close it when it is no longer needed.
 //
 // A script is aborted when ctx is cancelled, when Response.Body is closed before io.EOF or Request.Body fails, and when
 // it still runs a second after the end of its response. Then it gets SIGTERM, and when Grace is over SIGKILL; on Linux
@@ -32,9 +32,9 @@ const DefaultGrace = 5 * time.Second
 // Once a script has ended, processes that it leaves behind hold up its response for a quarter of a second at most. They
 // are not killed, unless the script was aborted.
 //
-// The end of Response.Body waits for the exit status, for a second at most. AppStatus returns it, or -1 if there is none.
-// A script that is killed by a signal has a truncated response, unless all of its Content-Length has come; any other
-// exit status is logged and changes nothing.
+// The end of Response.Body waits for the exit status, for a second at most. AppStatus returns it, or -1 if there is
+// none. A script that is killed by a signal has a truncated response, unless all of its Content-Length has come; any
+// other exit status is logged and changes nothing.
 type Script struct {
 	// Path is the program; empty is Request.Script.Filename, for which whoever resolved it answers.
 	Path string

@@ -39,22 +39,27 @@ func TestScriptResponse(t *testing.T) {
 	}{
 		{name: "plain", script: head + "echo hello", status: 200, body: "hello\n"},
 		{name: "status", script: "printf 'Status: 404 No\\r\\nX: y\\r\\n\\r\\nno'", status: 404, body: "no"},
-		{name: "non-parsed header", script: "printf 'HTTP/1.1 201 Created\\r\\nX: y\\r\\n\\r\\nnph'", status: 201, body: "nph"},
+		{name: "non-parsed header", script: "printf 'HTTP/1.1 201 Created\\r\\nX: y\\r\\n\\r\\nnph'", status: 201,
+			body: "nph"},
 		{name: "no body", script: "printf 'Status: 204\\n\\n'", status: 204},
 		{name: "exit status", script: head + "echo whole; exit 3", status: 200, body: "whole\n", app: 3},
 		{name: "killed", script: head + "echo part; kill -9 $$", err: adapters.ErrTruncated, says: "signal: killed"},
 		{name: "killed after its length", script: "printf 'Content-Length: 5\\n\\nwhole'; kill -9 $$", status: 200,
 			body: "whole", app: -1},
 		{name: "less than its length", script: "printf 'Content-Length: 6\\n\\nwhole'", err: adapters.ErrTruncated},
-		{name: "more than its length", script: "printf 'Content-Length: 4\\n\\nwhole'; seq 100000", status: 200, body: "whol"},
-		{name: "nothing", script: "exit 0", err: adapters.ErrTruncated, says: "exit status 0 before the response header"},
-		{name: "nothing but a status", script: "exit 7", err: adapters.ErrTruncated, says: "exit status 7 before the response header"},
+		{name: "more than its length", script: "printf 'Content-Length: 4\\n\\nwhole'; seq 100000", status: 200,
+			body: "whol"},
+		{name: "nothing", script: "exit 0", err: adapters.ErrTruncated,
+			says: "exit status 0 before the response header"},
+		{name: "nothing but a status", script: "exit 7", err: adapters.ErrTruncated,
+			says: "exit status 7 before the response header"},
 		{name: "killed before its header", script: "printf 'Sta'; kill -TERM $$", err: adapters.ErrTruncated,
 			says: "signal: terminated before the response header"},
 		{name: "no header", script: "echo; echo hello", err: adapters.ErrBadResponse},
 		{name: "text", script: "echo hello; echo", err: adapters.ErrBadResponse},
 		{name: "header too large", script: "printf 'X: %0200d\\n\\n' 1", err: adapters.ErrBadResponse},
-		{name: "closes its output and ends", script: head + "echo hi; exec >&-; sleep 0.1; exit 2", status: 200, body: "hi\n", app: 2},
+		{name: "closes its output and ends", script: head + "echo hi; exec >&-; sleep 0.1; exit 2", status: 200,
+			body: "hi\n", app: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -327,7 +332,8 @@ func TestScriptWays(t *testing.T) {
 	require.NoError(t, os.WriteFile(plain, []byte(printEnvironment), 0o644))
 	real, err := filepath.EvalSymlinks(filepath.Dir(path))
 	require.NoError(t, err)
-	byRequest := &adapters.Request{Script: adapters.Script{Filename: plain}, Vars: []adapters.Var{{Name: "PATH", Value: "/p"}}}
+	byRequest := &adapters.Request{Script: adapters.Script{Filename: plain},
+		Vars: []adapters.Var{{Name: "PATH", Value: "/p"}}}
 	tests := []struct {
 		name   string
 		script *cgi.Script
@@ -339,8 +345,8 @@ func TestScriptWays(t *testing.T) {
 		{"#!", &cgi.Script{Path: path}, &adapters.Request{}, "", real, "SCRIPT_FILENAME=" + path},
 		{"arguments", &cgi.Script{Path: path, Args: []string{"a", "b c"}}, &adapters.Request{}, "a|b c", real, ""},
 		{"folder", &cgi.Script{Path: path, Dir: "/"}, &adapters.Request{}, "", "/", ""},
-		{"interpreter", &cgi.Script{Path: plain, Interpreters: map[string]string{".pl": "perl"}}, &adapters.Request{}, "", real,
-			"SCRIPT_FILENAME=" + plain},
+		{"interpreter", &cgi.Script{Path: plain, Interpreters: map[string]string{".pl": "perl"}}, &adapters.Request{}, "",
+			real, "SCRIPT_FILENAME=" + plain},
 		{"interpreter and arguments", &cgi.Script{Path: plain, Args: []string{"a"},
 			Interpreters: map[string]string{".pl": "/usr/bin/perl"}}, &adapters.Request{}, "a", real, ""},
 		{"by the request", &cgi.Script{Interpreters: map[string]string{".pl": "perl"}}, byRequest, "", real, "PATH=/p"},
@@ -460,7 +466,8 @@ func pidIn(t testing.TB, file string) (pid int) {
 // How an aborted script ends, with all of its process group.
 func TestScriptAborts(t *testing.T) {
 	const grandchild = "sleep 600 & echo $! >$FILE; echo $$ >$FILE.script\n"
-	const stubborn = "(trap '' TERM; sleep 600 & sleep 600; sleep 600) & echo $! >$FILE; trap '' TERM; echo $$ >$FILE.script\n"
+	const stubborn = "(trap '' TERM; sleep 600 & sleep 600; sleep 600) & echo $! >$FILE\n" +
+		"trap '' TERM; echo $$ >$FILE.script\n"
 	cause := errors.New("cause")
 	abort := map[string]func(s *cgi.Script, req *adapters.Request) error{
 		"cancelled": func(s *cgi.Script, req *adapters.Request) error {
@@ -567,7 +574,8 @@ func TestScriptGrandchildren(t *testing.T) {
 		{"silent on standard error", head + "echo ok; exec >&-; sleep 600 & echo $! >$FILE", "ok\n"},
 		{"in a session of its own", head + "echo ok; setsid sleep 600 & echo $! >$FILE", "ok\n"},
 		{"late with the rest", head + "(echo ok; sleep 0.05; echo late; sleep 600) & echo $! >$FILE; exit 0", "ok\nlate\n"},
-		{"with much to read", head + "(head -c 60000 /dev/zero; exec sleep 600) & echo $! >$FILE; sleep 0.05", strings.Repeat("\x00", 60000)},
+		{"with much to read", head + "(head -c 60000 /dev/zero; exec sleep 600) & echo $! >$FILE; sleep 0.05",
+			strings.Repeat("\x00", 60000)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,8 +17,8 @@ import (
 )
 
 // Serve makes this process the script: h answers the one request that the web server has started it for. SIGTERM and
-// SIGINT cancel the request. main should exit with 1 if there is an error: then the response is not complete, and the exit
-// status is all that can tell. An error of h is answered with its status and is no error here.
+// SIGINT cancel the request. main should exit with 1 if there is an error: then the response is not complete, and the
+// exit status is all that can tell. An error of h is answered with its status and is no error here.
 func Serve(h adapters.Handler) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -59,12 +60,15 @@ func (i *Invocation) Serve(ctx context.Context, h adapters.Handler) error {
 	return fmt.Errorf("cgi: %w", err)
 }
 
-// request returns the request in the environment. PATH is left out: it is about this process.
+// ownVars are about this process and the shell that may have started it, not about the request.
+var ownVars = []string{"", "PATH", "PWD", "OLDPWD", "SHLVL", "_"}
+
+// request returns the request in the environment. Variables that it does not know belong to it, too.
 func (i *Invocation) request() (*adapters.Request, error) {
 	req, err := adapters.ParseVars(func(yield func(name, value string) bool) {
 		for _, v := range i.Env {
 			name, value, _ := strings.Cut(v, "=")
-			if name != "" && name != "PATH" && !yield(name, value) {
+			if !slices.Contains(ownVars, name) && !yield(name, value) {
 				return
 			}
 		}

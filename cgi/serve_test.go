@@ -116,7 +116,7 @@ func TestInvocationVariables(t *testing.T) {
 		"REQUEST_METHOD=GET", "REQUEST_URI=/a?b", "QUERY_STRING=other", "SERVER_PROTOCOL=HTTP/1.0", "SERVER_NAME=n",
 		"SERVER_PORT=80", "SERVER_SOFTWARE=Apache", "GATEWAY_INTERFACE=CGI/1.1", "SCRIPT_NAME=/s", "PATH_INFO=/p\xff",
 		"PATH_TRANSLATED=/elsewhere", "REMOTE_ADDR=192.0.2.1", "HTTP_COOKIE=a=b; c", "UNIQUE_ID=x", "CONTENT_LENGTH=0",
-		"EMPTY=", "no equals sign", "=C:=C:\\", "PATH=/bin", "HTTP_PROXY=evil",
+		"EMPTY=", "no equals sign", "=C:=C:\\", "PATH=/bin", "HTTP_PROXY=evil", "PWD=/", "_=x",
 	}
 	want := map[string]string{}
 	for _, v := range env[:15] {

@@ -31,7 +31,8 @@ func both(t testing.TB, network string, h adapters.Handler) *scgi.Client {
 // every is a Request with a value wherever one fits.
 func every() *adapters.Request {
 	return &adapters.Request{
-		Method: "PATCH", URI: "/a%20b/c?d", Proto: "HTTP/2.0", Host: "example.org", Query: "another", Scheme: "https", ID: "id-1",
+		Method: "PATCH", URI: "/a%20b/c?d", Proto: "HTTP/2.0", Host: "example.org", Query: "another",
+		Scheme: "https", ID: "id-1",
 		Header: adapters.Header{
 			{Name: "Content-Type", Value: `text/x; a="b;c"`}, {Name: "Cookie", Value: "a=1"}, {Name: "Cookie", Value: "b=2"},
 			{Name: "X-Bytes", Value: "\x80\xff \t!"}, {Name: "X-Long", Value: strings.Repeat("long", 70<<8)},

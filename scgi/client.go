@@ -1,6 +1,6 @@
-// Package scgi lets requests come and go over SCGI (https://python.ca/scgi/protocol.txt of 2008-06-23): a [Client] asks
-// an application, a [Server] is the application of a web server. A connection carries one request; its end is the end of
-// the response.
+// Package scgi lets requests come and go over SCGI (https://python.ca/scgi/protocol.txt of 2008-06-23): a [Client]
+// asks an application, a [Server] is the application of a web server. A connection carries one request; its end is the
+// end of the response.
 //
 // What the protocol cannot say: over a Unix socket a response without Content-Length that is cut short looks complete;
 // over TCP the connection is reset. There are no diagnostics (Request.Stderr), no trailers and no upgrades.

@@ -133,7 +133,8 @@ func TestClientResponse(t *testing.T) {
 		{name: "LF", answer: "Status: 404\nX: y\n\nno", status: 404, body: "no"},
 		{name: "with length", answer: "Content-Type: a/b\r\nContent-Length: 2\r\n\r\n42", status: 200, body: "42"},
 		{name: "more than its length", answer: "Content-Type: a/b\r\nContent-Length: 2\r\n\r\n42!", status: 200, body: "42"},
-		{name: "less than its length", answer: "Content-Type: a/b\r\nContent-Length: 3\r\n\r\n42", err: adapters.ErrTruncated},
+		{name: "less than its length", answer: "Content-Type: a/b\r\nContent-Length: 3\r\n\r\n42",
+			err: adapters.ErrTruncated},
 		{name: "nothing", err: adapters.ErrUnreachable},
 		{name: "header cut", answer: "Status: 200 O", err: adapters.ErrTruncated},
 		{name: "no empty line", answer: "Status: 200 OK\r\n", err: adapters.ErrTruncated},
@@ -284,7 +285,7 @@ func TestClientBothWays(t *testing.T) {
 	}
 }
 
-// An answer that comes before the body is complete, even if the application then closes, and nothing waits for the body.
+// An answer may come before the body, even if the application then closes; nothing waits for the body.
 func TestClientEarlyAnswer(t *testing.T) {
 	c := app(t, "unix", func(conn net.Conn) {
 		head := 0

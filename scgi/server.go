@@ -20,12 +20,12 @@ const (
 	DefaultHeaderTimeout = 30 * time.Second
 )
 
-// A Server is the frontend: it is the SCGI application of web servers and lets Handler answer. Set the fields before the
-// first Serve; Serve and Shutdown may be called from any goroutine, Serve for several listeners.
+// A Server is the frontend: it is the SCGI application of web servers and lets Handler answer. Set the fields before
+// the first Serve; Serve and Shutdown may be called from any goroutine, Serve for several listeners.
 //
-// A request's context is cancelled when the web server resets the connection or has closed both directions of it. That it
-// closed its sending side only is no reason; over TCP both look the same until the response is written. Nobody watches
-// while a part of the body is still to be read.
+// A request's context is cancelled when the web server resets the connection or has closed both directions of it. That
+// it closed its sending side only is no reason; over TCP both look the same until the response is written. Nobody
+// watches while a part of the body is still to be read.
 //
 // A request must begin with CONTENT_LENGTH. The variable SCGI may be missing; if it is there it must be 1.
 type Server struct {

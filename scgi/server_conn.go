@@ -138,8 +138,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watch cancels the request when the web server is gone. Bytes beyond CONTENT_LENGTH are no part of anything. When it has
-// closed its sending side, an empty write tells whether it has closed the other one too, as far as the system knows.
+// watch cancels the request when the web server is gone. Bytes beyond CONTENT_LENGTH are no part of anything. When it
+// has closed its sending side, an empty write tells whether it has closed the other one too, as far as we can know.
 func (b *requestBody) watch() {
 	_, err := io.Copy(io.Discard, b.conn)
 	if err == nil {
@@ -150,8 +150,8 @@ func (b *requestBody) watch() {
 	}
 }
 
-// linger reads what the web server still sends: to close the connection before would reset it, and the response could be
-// lost on the way.
+// linger reads what the web server still sends: to close the connection before would reset it, and the response could
+// be lost on the way.
 func linger(conn net.Conn) {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		conn.SetReadDeadline(time.Now().Add(lingerTime))

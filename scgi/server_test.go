@@ -123,9 +123,12 @@ func TestServerRequests(t *testing.T) {
 	}{
 		{"minimal", message("", "CONTENT_LENGTH", "0", "SCGI", "1", "REQUEST_METHOD", "GET"), "200 OK", `GET / 0 ""`},
 		{"without SCGI", pairs("CONTENT_LENGTH", "0"), "200 OK", `GET / 0 ""`},
-		{"leading zeros in the length", message("abc", "CONTENT_LENGTH", "003", "REQUEST_METHOD", "PUT"), "200 OK", `PUT / 3 "abc"`},
-		{"bytes behind the body", message("abcdef", "CONTENT_LENGTH", "3", "REQUEST_METHOD", "PUT"), "200 OK", `PUT / 3 "abc"`},
-		{"bytes behind no body", message("abcdef", "CONTENT_LENGTH", "0", "REQUEST_METHOD", "PUT"), "200 OK", `PUT / 0 ""`},
+		{"leading zeros in the length", message("abc", "CONTENT_LENGTH", "003", "REQUEST_METHOD", "PUT"), "200 OK",
+			`PUT / 3 "abc"`},
+		{"bytes behind the body", message("abcdef", "CONTENT_LENGTH", "3", "REQUEST_METHOD", "PUT"), "200 OK",
+			`PUT / 3 "abc"`},
+		{"bytes behind no body", message("abcdef", "CONTENT_LENGTH", "0", "REQUEST_METHOD", "PUT"), "200 OK",
+			`PUT / 0 ""`},
 		{"long value", pairs("CONTENT_LENGTH", "0", "HTTP_LONG", long), "200 OK", `GET / 0 ""`},
 		{"long header", pairs("CONTENT_LENGTH", "0", "HTTP_LONG", long+long), "431 Request Header Fields Too Large", ""},
 		{"endless digits", strings.Repeat("9", 100_000), "431 Request Header Fields Too Large", ""},
@@ -498,12 +501,13 @@ func TestServerShutdown(t *testing.T) {
 		t.Run("cuts "+network, func(t *testing.T) {
 			began, gone := make(chan struct{}), make(chan error, 1)
 			ln := listen(t, network)
-			s := &scgi.Server{Log: quiet, Handler: handler(func(ctx context.Context, _ *adapters.Request) (*adapters.Response, error) {
-				close(began)
-				<-ctx.Done()
-				gone <- context.Cause(ctx)
-				return nil, context.Cause(ctx)
-			})}
+			s := &scgi.Server{Log: quiet,
+				Handler: handler(func(ctx context.Context, _ *adapters.Request) (*adapters.Response, error) {
+					close(began)
+					<-ctx.Done()
+					gone <- context.Cause(ctx)
+					return nil, context.Cause(ctx)
+				})}
 			go s.Serve(ln)
 			conn, err := net.Dial(network, ln.Addr().String())
 			require.NoError(t, err)

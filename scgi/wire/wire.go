@@ -1,6 +1,7 @@
 // Package wire is the codec of SCGI (https://python.ca/scgi/protocol.txt of 2008-06-23): the headers of section 3 and
-// the netstring of section 4 that holds them. It turns bytes into pairs and back; it knows neither connections nor which
-// pairs a request must have. Begin with [AppendPair] and [Enclose] to write, [ParseNetstring] and [ParsePair] to read.
+// the netstring of section 4 that holds them. It turns bytes into pairs and back; it knows neither connections nor
+// which pairs a request must have. Begin with [AppendPair] and [Enclose] to write, [ParseNetstring] and [ParsePair] to
+// read.
 package wire
 
 import (

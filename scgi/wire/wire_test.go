@@ -113,7 +113,9 @@ func TestParsePair(t *testing.T) {
 
 // FuzzParseNetstring compares the parser with a second, slow one.
 func FuzzParseNetstring(f *testing.F) {
-	for _, s := range []string{"0:,", "12:hello world!,", "70:" + specBlock + "," + specBody, "01:a,", "99999:", "3:ab", "1:a;"} {
+	for _, s := range []string{
+		"0:,", "12:hello world!,", "70:" + specBlock + "," + specBody, "01:a,", "99999:", "3:ab", "1:a;",
+	} {
 		f.Add([]byte(s), 100)
 	}
 	f.Fuzz(func(t *testing.T, b []byte, limit int) {
