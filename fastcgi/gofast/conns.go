@@ -20,10 +20,7 @@ func ConnFactory(h adapters.Handler) (connect upstream.ConnFactory, stop func() 
 	server := &fastcgi.Server{Handler: h, WebServerAddrs: []netip.Addr{}}
 	ln := &pipes{accept: make(chan net.Conn), done: make(chan struct{})}
 	go server.Serve(ln)
-	return ln.dial, func() error {
-		ln.Close() // also if Serve has not begun
-		return server.Close()
-	}
+	return ln.dial, server.Close
 }
 
 // pipes is a listener in memory.

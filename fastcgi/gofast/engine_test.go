@@ -71,6 +71,13 @@ func TestSpoolLimit(t *testing.T) {
 	assert.Equal(t, http.StatusRequestEntityTooLarge, adapters.StatusOf(err))
 }
 
+// TestSpoolGivenBack has the leak check find the file of a body that could not be sent.
+func TestSpoolGivenBack(t *testing.T) {
+	e := &gofast.Engine{Network: "unix", Address: "/nonexistent/sock"}
+	_, err := e.Serve(t.Context(), withBody(newRequest("POST", "/"), io.LimitReader(zero{}, 1<<20), -1))
+	assert.ErrorIs(t, err, adapters.ErrUnreachable)
+}
+
 // TestFCGI asks the FastCGI of the standard library.
 func TestFCGI(t *testing.T) {
 	ln, err := net.Listen("unix", t.TempDir()+"/app.sock")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -91,7 +92,10 @@ var faults = []struct {
 		name:   "FCGI_CANT_MPX_CONN",
 		scene:  answers(rec(tEnd, 1, "\x00\x00\x00\x00\x01\x00\x00\x00")),
 		gofast: func(t *testing.T, o outcome) { assert.Equal(t, 500, o.status) },
-		engine: func(t *testing.T, o outcome) { o.failed(t, 502, adapters.ErrBadResponse) },
+		engine: func(t *testing.T, o outcome) {
+			o.failed(t, 502, adapters.ErrBadResponse)
+			assert.ErrorContains(t, o.err, "FCGI_CANT_MPX_CONN")
+		},
 	}, {
 		name:   "FCGI_OVERLOADED",
 		scene:  answers(rec(tEnd, 1, "\x00\x00\x00\x00\x02\x00\x00\x00")),
@@ -103,6 +107,14 @@ var faults = []struct {
 	}, {
 		name:   "FCGI_UNKNOWN_ROLE",
 		scene:  answers(rec(tEnd, 1, "\x00\x00\x00\x00\x03\x00\x00\x00")),
+		gofast: func(t *testing.T, o outcome) { assert.Equal(t, 500, o.status) },
+		engine: func(t *testing.T, o outcome) {
+			o.failed(t, 502, adapters.ErrBadResponse)
+			assert.ErrorContains(t, o.err, "FCGI_UNKNOWN_ROLE RESPONDER")
+		},
+	}, {
+		name:   "another version",
+		scene:  answers("\x02" + answer(hello)[1:]),
 		gofast: func(t *testing.T, o outcome) { assert.Equal(t, 500, o.status) },
 		engine: func(t *testing.T, o outcome) { o.failed(t, 502, adapters.ErrBadResponse) },
 	}, {
@@ -292,4 +304,88 @@ func TestAbort(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestReadAfterClose has a response that came, and was not read, be gone.
+func TestReadAfterClose(t *testing.T) {
+	e := says(answer(hello)).engine()
+	resp, err := e.Serve(t.Context(), newRequest("GET", "/"))
+	assert.NoError(t, err)
+	assert.NoError(t, resp.Body.Close())
+	_, err = resp.Body.Read(make([]byte, 5))
+	assert.ErrorIs(t, err, adapters.ErrAborted)
+	_, err = adapters.Copy(io.Discard, resp.Body)
+	assert.ErrorIs(t, err, adapters.ErrAborted)
+}
+
+// TestBodyAfterClose has nobody begin to read the body of the request when the response is closed.
+func TestBodyAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := app(func(c net.Conn) {
+			go receive(c)
+			time.Sleep(1) // until the body is waited for
+			io.WriteString(c, answer(hello))
+		}).engine()
+		r, w := io.Pipe()
+		resp, err := e.Serve(t.Context(), withBody(newRequest("POST", "/"), r, 4))
+		assert.Equal(t, "hello", text(t, resp, err))
+		w.Write([]byte("b")) // ends the Read that waits
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.Write([]byte("o"))
+		}()
+		assert.True(t, waits(done))
+		r.Close()
+		<-done
+	})
+}
+
+// A blocking Request.Stderr tells that it was called, and waits for permission.
+type blocking struct {
+	writes       int
+	called, pass chan struct{}
+}
+
+func (b *blocking) Write(p []byte) (int, error) {
+	b.writes++
+	b.called <- struct{}{}
+	<-b.pass
+	return len(p), nil
+}
+
+// TestStderrAfterClose has Close wait for a Write to Stderr, and none come after it.
+func TestStderrAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := says(rec(tStdout, 1, hello) + rec(tStderr, 1, "one") + rec(tStderr, 1, "two") + rec(tEnd, 1, completed)).engine()
+		stderr := &blocking{called: make(chan struct{}), pass: make(chan struct{})}
+		req := newRequest("GET", "/")
+		req.Stderr = stderr
+		resp, err := e.Serve(t.Context(), req)
+		assert.NoError(t, err)
+		read, done := make(chan error), make(chan struct{})
+		go func() {
+			_, err := io.ReadAll(resp.Body)
+			read <- err
+		}()
+		<-stderr.called
+		go func() {
+			defer close(done)
+			resp.Body.Close()
+		}()
+		assert.ErrorIs(t, <-read, adapters.ErrAborted)
+		select {
+		case <-done:
+			t.Error("Close has not waited")
+		default:
+		}
+		close(stderr.pass)
+		<-done
+		select {
+		case <-stderr.called:
+			t.Error("Stderr is used after Close")
+		case <-time.After(time.Hour):
+		}
+		assert.Equal(t, 1, stderr.writes)
+	})
 }

@@ -159,6 +159,7 @@ func (m *mapping) request() (*adapters.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	mapped.Script.Name, mapped.Script.PathInfo = p["SCRIPT_NAME"], p["PATH_INFO"] // not from REQUEST_URI if mw deleted both
 	mapped.Role = adapters.Role(m.got.Role - upstream.RoleResponder)
 	mapped.Data = data
 	mapped.TLS, mapped.Trace = m.req.TLS, m.req.Trace

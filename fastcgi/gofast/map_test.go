@@ -100,6 +100,7 @@ func TestMapEndpoint(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, adapters.Script{Name: "/app.py", PathInfo: "/a/b", Filename: "/srv/app.py", Root: "/srv"}, got.Script)
 	assert.NotContains(t, vars, "CONTENT_LENGTH")
+	assert.Equal(t, "http", vars["REQUEST_SCHEME"])
 	assert.Nil(t, got.Body)
 	assert.Zero(t, got.ContentLength)
 }
@@ -135,6 +136,13 @@ func TestMapFilter(t *testing.T) {
 
 	_, err = h.Serve(t.Context(), newRequest("GET", "/none"))
 	assert.Equal(t, http.StatusInternalServerError, adapters.StatusOf(err))
+
+	h = gofast.Map(files, adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) {
+		return nil, adapters.ErrBusy
+	}))
+	_, err = h.Serve(t.Context(), newRequest("GET", "/a.txt"))
+	assert.ErrorIs(t, err, adapters.ErrBusy)
+	assert.True(t, opened.closed)
 }
 
 // TestMapData has a Filter's data, which gofast does not touch, pass.
