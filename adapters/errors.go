@@ -119,8 +119,8 @@ func sentinelStatus(err error) int {
 }
 
 // Failed returns the [*Error] for err, which stopped op at addr. If ctx is over, the cause of that counts instead: it
-// is no fault of the application. A time-out becomes [ErrTimeout], a full queue of a Unix socket or of processes (EAGAIN)
-// [ErrBusy]; kind is the sentinel for an error that has none.
+// is no fault of the application. A time-out becomes [ErrTimeout], a full queue of a Unix socket or of processes
+// (EAGAIN) [ErrBusy]; kind is the sentinel for an error that has none.
 func Failed(ctx context.Context, op, addr string, kind, err error) *Error {
 	if ctx.Err() != nil {
 		err, kind = context.Cause(ctx), ErrAborted
