@@ -186,7 +186,7 @@ func (app *App) openScript() error {
 	isFolder := strings.HasSuffix(app.Address.Target, "/")
 	switch {
 	case err != nil:
-		return fmt.Errorf("cgi: %w", err)
+		return missing("cgi", path, err)
 	case isFolder && !info.IsDir():
 		return fmt.Errorf("cgi: %s is not a folder", path)
 	case !info.IsDir() && !info.Mode().IsRegular():
@@ -204,17 +204,28 @@ func (app *App) openScript() error {
 	return script.Check()
 }
 
-func (app *App) openFolder() error {
-	dir := app.Address.Target
-	info, err := os.Stat(dir)
-	if err == nil && !info.IsDir() {
-		err = &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a folder")}
+// missing returns the error for a path that cannot be looked at.
+func missing(scheme, path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %s does not exist: create it, or correct the address", scheme, path)
 	}
+	return fmt.Errorf("%s: %w", scheme, err)
+}
+
+func (app *App) openFolder() error {
+	dir, err := filepath.Abs(app.Address.Target)
 	if err != nil {
-		return fmt.Errorf("static: %w", err)
+		return err
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return missing("static", dir, err)
+	case !info.IsDir():
+		return fmt.Errorf("static: %s is not a folder", dir)
 	}
 	app.Backend = &static.Files{Root: dir, Prefix: app.options.Prefix, FollowSymlinks: app.options.FollowSymlinks}
-	app.kind = files
+	app.Address.Target, app.kind = dir, files
 	return nil
 }
 

@@ -103,7 +103,7 @@ func removeStale(path string) error {
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
 		conn.Close()
-		return fmt.Errorf("a program listens on %s already: stop it, or choose another path", path)
+		return fmt.Errorf("another program listens on %s: stop it, or choose another path", path)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("%s is in use: %w", path, err)
