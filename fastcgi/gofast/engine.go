@@ -25,11 +25,11 @@ const (
 //
 // It is guarded where gofast fails. The response header is read by [adapters.HeaderReader], of any length up to
 // HeaderLimit; the connection is watched for FCGI_END_REQUEST, foreign request ids and time-outs, and closed when the
-// request is over in whatever way, which ends gofast's goroutines. A body of unknown length is spooled first. FCGI_STDERR
-// goes to Request.Stderr as it comes.
+// request is over in whatever way, which ends gofast's goroutines. A body of unknown length is spooled first.
+// FCGI_STDERR goes to Request.Stderr as it comes.
 //
-// What remains is gofast's: a body is sent, and a response passed on, in whole records, those of the body 64 KiB long; and
-// FCGI_PARAMS of more than 64 KiB are divided within a pair, which php-fpm does not understand.
+// What remains is gofast's: a body is sent, and a response passed on, in whole records, those of the body 64 KiB long;
+// and FCGI_PARAMS of more than 64 KiB are divided within a pair, which php-fpm does not understand.
 //
 // Errors are those of fastcgi.Client: of type [*adapters.Error], wrapping adapters.ErrUnreachable, ErrTimeout, ErrBusy,
 // ErrBadResponse, ErrTruncated, ErrAborted, ErrBadRequest or the cause of ctx.

@@ -214,8 +214,8 @@ func (x *exchange) writeStderr(b []byte) {
 	}
 }
 
-// An upload is Stdin or Data as gofast reads it. If it fails, the exchange is over before gofast ends its stream as if it
-// were complete.
+// An upload is Stdin or Data as gofast reads it. If it fails, the exchange is over before gofast ends its stream as if
+// it were complete.
 type upload struct {
 	x      *exchange
 	body   adapters.ExactBody

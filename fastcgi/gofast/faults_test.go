@@ -37,7 +37,10 @@ var faults = []struct {
 		name:   "endless header",
 		scene:  answers(answer("X-Long: "+strings.Repeat("x", 60_000)) + answer(strings.Repeat("x", 60_000))),
 		gofast: func(t *testing.T, o outcome) { assert.True(t, o.hangs) },
-		engine: func(t *testing.T, o outcome) { o.failed(t, 502, adapters.ErrBadResponse) },
+		engine: func(t *testing.T, o outcome) {
+			o.failed(t, 502, adapters.ErrBadResponse)
+			assert.ErrorContains(t, o.err, "limit response-header")
+		},
 	}, {
 		name:   "malformed header line",
 		scene:  answers(answer("Content-Type text\r\n\r\n" + strings.Repeat("x", 5000))),
@@ -314,8 +317,9 @@ func TestReadAfterClose(t *testing.T) {
 	assert.NoError(t, resp.Body.Close())
 	_, err = resp.Body.Read(make([]byte, 5))
 	assert.ErrorIs(t, err, adapters.ErrAborted)
-	_, err = adapters.Copy(io.Discard, resp.Body)
+	n, err := adapters.Copy(io.Discard, resp.Body)
 	assert.ErrorIs(t, err, adapters.ErrAborted)
+	assert.Zero(t, n)
 }
 
 // TestBodyAfterClose has nobody begin to read the body of the request when the response is closed.

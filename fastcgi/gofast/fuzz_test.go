@@ -12,11 +12,21 @@ import (
 // FuzzAnswer has an application send anything: the Engine makes the same of it as fastcgi.Client.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
-		"", answer(hello), answer("Status: 103\r\n\r\n" + hello), answer("Location: /x\r\n\r\n"),
-		rec(tStderr, 1, "e") + rec(tValues, 0, "v") + rec(tStdout, 1, hello) + rec(tStdout, 1, "more") + rec(tEnd, 1, completed),
-		rec(tStdout, 1, hello), rec(tStdout, 2, hello) + rec(tEnd, 1, completed), rec(tEnd, 1, "\x00\x00\x00\x07\x02\x00\x00\x00"),
-		rec(tStdout, 1, hello)[:20], rec(tEnd, 1, completed+"x"), rec(tEnd, 1, completed), rec(tStdin, 1, "s"),
-		"\x01\x06\x00\x01\x00\x05\x03\x00hello\x00\x00\x00", "\x02\x06\x00\x01\x00\x00\x00\x00",
+		"",
+		answer(hello),
+		answer("Status: 103\r\n\r\n" + hello),
+		answer("Location: /x\r\n\r\n"),
+		rec(tStderr, 1, "e") + rec(tValues, 0, "v") + answer(hello),
+		rec(tStdout, 1, hello) + answer("more"),
+		rec(tStdout, 1, hello),
+		rec(tStdout, 1, hello)[:20],
+		rec(tStdout, 2, hello) + rec(tEnd, 1, completed),
+		rec(tStdin, 1, "s"),
+		rec(tEnd, 1, completed),
+		rec(tStdout, 1, hello) + rec(tEnd, 1, completed+"x"),
+		rec(tEnd, 1, "\x00\x00\x00\x07\x02\x00\x00\x00"),
+		"\x01\x06\x00\x01\x00\x05\x03\x00hello\x00\x00\x00",
+		"\x02\x06\x00\x01\x00\x00\x00\x00",
 	} {
 		f.Add(seed)
 	}

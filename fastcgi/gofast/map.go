@@ -19,13 +19,14 @@ import (
 )
 
 // Map returns h with the meta-variables that mw makes, be it one of gofast's middleware, a Chain of them, or one of the
-// program's own. Params holds at first what [adapters.Request.All] yields, so mw says only what shall be different: what
-// it sets wins, what it deletes is gone. Role, Stdin and Data count too; what mw puts there is closed after the response.
+// program's own. Params holds at first what [adapters.Request.All] yields, so mw says only what shall be different:
+// what it sets wins, what it deletes is gone. Role, Stdin and Data count too; what mw puts there is closed after the
+// response.
 //
-// Where gofast's own middleware goes wrong it is corrected. Each header field that mw sees has one value; Proxy, and what
-// cannot be told from another field, is left out. CONTENT_LENGTH is that of the body. A path with a segment "..", and a
-// SCRIPT_FILENAME outside of DOCUMENT_ROOT, is ErrForbidden; a PATH_INFO that does not begin with a slash ("/a.php.jpg"
-// as the script "/a.php") is ErrNotFound. There is no PATH_TRANSLATED without PATH_INFO.
+// Where gofast's own middleware goes wrong it is corrected. Each header field that mw sees has one value; Proxy, and
+// what cannot be told from another field, is left out. CONTENT_LENGTH is that of the body. A path with a segment "..",
+// and a SCRIPT_FILENAME outside of DOCUMENT_ROOT, is ErrForbidden; a PATH_INFO that does not begin with a slash
+// ("/a.php.jpg" as the script "/a.php") is ErrNotFound. There is no PATH_TRANSLATED without PATH_INFO.
 //
 // mw describes a request and does not make it: there is no response yet when the inner SessionHandler returns, and the
 // Client answers nothing. An error of mw is status 500, unless it wraps one of package adapters.
@@ -159,7 +160,8 @@ func (m *mapping) request() (*adapters.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	mapped.Script.Name, mapped.Script.PathInfo = p["SCRIPT_NAME"], p["PATH_INFO"] // not from REQUEST_URI if mw deleted both
+	// Not from REQUEST_URI, if mw deleted both.
+	mapped.Script.Name, mapped.Script.PathInfo = p["SCRIPT_NAME"], p["PATH_INFO"]
 	mapped.Role = adapters.Role(m.got.Role - upstream.RoleResponder)
 	mapped.Data = data
 	mapped.TLS, mapped.Trace = m.req.TLS, m.req.Trace

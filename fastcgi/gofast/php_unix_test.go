@@ -29,8 +29,8 @@ header('Set-Cookie: a=1');
 header('Set-Cookie: b=2', false);
 http_response_code(201);
 error_log('a diagnostic');
-echo $_SERVER['REQUEST_METHOD'], ' ', $_SERVER['SCRIPT_NAME'], ' ', $_SERVER['PATH_INFO'] ?? '', ' ', $_GET['q'] ?? '', ' ',
-	implode(',', $_COOKIE), ' ', strlen(file_get_contents('php://input')), ' ', getenv('HTTP_PROXY') ? 'proxy' : 'none';
+echo implode(' ', [$_SERVER['REQUEST_METHOD'], $_SERVER['SCRIPT_NAME'], $_SERVER['PATH_INFO'], $_GET['q'],
+	implode(',', $_COOKIE), strlen(file_get_contents('php://input')), isset($_SERVER['HTTP_PROXY']) ? 'proxy' : 'none']);
 `
 
 // TestPHP asks a php-fpm of its own, in the three ways of this package.
