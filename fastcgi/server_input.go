@@ -218,9 +218,6 @@ func (in *serverInput) free(n, limit int) []byte {
 		in.take(ring)
 		in.ring, in.start, in.n = ring, 0, used
 	}
-	if in.n == 0 {
-		in.start = 0 // not in take, which may run before put
-	}
 	at := (in.start + in.n) % len(in.ring)
 	return in.ring[at:min(at+n, at+len(in.ring)-in.n, len(in.ring))]
 }

@@ -145,6 +145,10 @@ func TestServerParamsApart(t *testing.T) {
 	w.expect(ok(1, ""))
 	w.send(params(1, getPair+pair("X", strings.Repeat("x", 80)), 100))
 	w.expect(failed(1, 0, "431 Request Header Fields Too Large"))
+	w.send(rec(tBegin, 1, responderKeep), rec(tParams, 1, strings.Repeat("x", 101)), rec(tGetValues, 0, ""))
+	w.expect(rec(tValues, 0, "")) // no output before the end of FCGI_PARAMS
+	w.send(rec(tParams, 1, ""))
+	w.expect(failed(1, 0, "431 Request Header Fields Too Large"))
 	w.send(rec(tBegin, 1, responderKeep), rec(tBegin, 2, responderKeep), rec(tParams, 2, getPair[:4]), rec(tParams, 1, getPair[:9]),
 		rec(tParams, 2, getPair[4:]+pair("X", "2")), rec(tParams, 1, getPair[9:]+pair("X", "1")), rec(tParams, 1, ""))
 	w.send(rec(tStdin, 1, ""))
@@ -243,6 +247,29 @@ func TestServerParamsTimeout(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The time of one record is not counted to the next.
+func TestServerParamsTimeoutAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{Handler: testApp, ParamsTimeout: time.Minute}
+		w := pipe(t, s)
+		for range 5 {
+			request := get(1, responderKeep)
+			w.send(request[:4])
+			time.Sleep(50 * time.Second)
+			w.send(request[4:20])
+			time.Sleep(50 * time.Second)
+			w.send(request[20:])
+			w.SetReadDeadline(time.Time{})
+			got := make([]byte, len(ok(1, "")))
+			_, err := io.ReadFull(w, got)
+			require.NoError(t, err)
+			time.Sleep(50 * time.Second)
+		}
+		w.Close()
+		require.NoError(t, s.Shutdown(context.Background()))
+	})
 }
 
 // One byte each second does not help.

@@ -123,6 +123,15 @@ func (r *serverRequest) openInput(h wire.Header) error {
 	req := r.req
 	req.Role = adapters.Role(r.role - wire.RoleResponder)
 	req.Stderr = (*serverStderr)(r)
+	if r.role == wire.RoleFilter {
+		length, lengthErr := r.number("FCGI_DATA_LENGTH")
+		lastMod, lastModErr := r.number("FCGI_DATA_LAST_MOD")
+		if err := errors.Join(lengthErr, lastModErr); err != nil {
+			return err
+		}
+		r.data.open(length)
+		req.Data = &adapters.Data{Body: &r.data, Length: length, LastMod: time.Unix(lastMod, 0)}
+	}
 	if req.ContentLength < 0 && r.conn.emptyStdinFollows(h) {
 		r.complete.Store(true)
 		req.ContentLength = 0
@@ -134,14 +143,7 @@ func (r *serverRequest) openInput(h wire.Header) error {
 		r.stdin.open(req.ContentLength)
 		req.Body = &r.stdin
 	}
-	if r.role != wire.RoleFilter {
-		return nil
-	}
-	length, lengthErr := r.number("FCGI_DATA_LENGTH")
-	lastMod, lastModErr := r.number("FCGI_DATA_LAST_MOD")
-	r.data.open(length)
-	req.Data = &adapters.Data{Body: &r.data, Length: length, LastMod: time.Unix(lastMod, 0)}
-	return errors.Join(lengthErr, lastModErr)
+	return nil
 }
 
 // number takes a variable that is a number from the Request.
@@ -196,7 +198,6 @@ func (r *serverRequest) receive(in *serverInput, h wire.Header) error {
 func (r *serverRequest) abortRequest() {
 	r.abort(errAbortRequest)
 	if !r.started {
-		r.started = true
 		r.conn.received(r)
 		r.conn.end(r, nil, wire.EndRequest{})
 	}
@@ -239,10 +240,10 @@ func (r *serverRequest) run() {
 
 // answer asks the handler and sends what it answers; err is also what panics.
 func (r *serverRequest) answer() (appStatus int, err error) {
-	defer r.closeInput()
 	if r.fault != nil {
 		return 0, r.fault
 	}
+	defer r.closeInput()
 	defer func() {
 		switch v := recover(); v {
 		case nil:

@@ -186,6 +186,18 @@ func TestServerSpoolLimit(t *testing.T) {
 	}
 }
 
+// Close ends a request whose body the server has stopped reading.
+func TestServerCloseUnread(t *testing.T) {
+	app := digestApp{newWaiting()}
+	ts := serveTest(t, "unix", &Server{Handler: app, MaxSpool: -1})
+	w := ts.dial()
+	go io.WriteString(w, post(1, "1000000", waitPair)+stdin(1, random(1_000_000), 30_000))
+	<-app.began
+	time.Sleep(2 * stdinPatience)
+	require.NoError(t, ts.Close())
+	w.expectEnd("")
+}
+
 // The other requests of the connection wait for a reader no longer than stdinPatience, in all.
 func TestServerPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -385,6 +397,18 @@ func TestServerAborts(t *testing.T) {
 			assert.NotContains(t, ts.logs.String(), "request failed")
 		})
 	}
+}
+
+// The context does not outlive the request.
+func TestServerContextEnds(t *testing.T) {
+	ended := make(chan error, 1)
+	w := serveTest(t, "unix", &Server{Handler: adapters.HandlerFunc(
+		func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+			context.AfterFunc(ctx, func() { ended <- ctx.Err() })
+			return testApp(ctx, req)
+		})}).dial()
+	w.expectOpen()
+	require.ErrorIs(t, <-ended, context.Canceled)
 }
 
 // A handler that answers although its request was aborted gets nothing through.
