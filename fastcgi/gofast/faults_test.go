@@ -35,7 +35,7 @@ var faults = []struct {
 		},
 	}, {
 		name:   "endless header",
-		scene:  answers(answer("X-Long: "+strings.Repeat("x", 60_000)) + answer(strings.Repeat("x", 60_000))),
+		scene:  answers(rec(tStdout, 1, "X-Long: "+strings.Repeat("x", 60_000)) + answer(strings.Repeat("x", 60_000))),
 		gofast: func(t *testing.T, o outcome) { assert.True(t, o.hangs) },
 		engine: func(t *testing.T, o outcome) {
 			o.failed(t, 502, adapters.ErrBadResponse)
