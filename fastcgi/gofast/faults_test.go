@@ -327,7 +327,7 @@ func TestBodyAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := app(func(c net.Conn) {
 			go receive(c)
-			time.Sleep(1) // until the body is waited for
+			time.Sleep(time.Second) // until the body is waited for
 			io.WriteString(c, answer(hello))
 		}).engine()
 		r, w := io.Pipe()

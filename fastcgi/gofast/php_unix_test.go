@@ -4,15 +4,11 @@ package gofast_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,6 +17,7 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/fastcgi"
 	"github.com/gangway-go/gangway/fastcgi/gofast"
+	"github.com/gangway-go/gangway/internal/peer"
 )
 
 const script = `<?php
@@ -35,9 +32,9 @@ echo implode(' ', [$_SERVER['REQUEST_METHOD'], $_SERVER['SCRIPT_NAME'], $_SERVER
 
 // TestPHP asks a php-fpm of its own, in the three ways of this package.
 func TestPHP(t *testing.T) {
-	root := t.TempDir()
+	root := peer.Dir(t)
 	require.NoError(t, os.WriteFile(filepath.Join(root, "a.php"), []byte(script), 0o644))
-	socket := startPHP(t)
+	_, socket := peer.PHPFPM(t, "")
 	engine := &gofast.Engine{Network: "unix", Address: socket}
 	client := &fastcgi.Client{Network: "unix", Address: socket}
 	t.Cleanup(func() { assert.NoError(t, client.Close()) })
@@ -68,41 +65,4 @@ func TestPHP(t *testing.T) {
 			assert.Equal(t, []string{"a=1", "b=2"}, resp.Header.Values("Set-Cookie"))
 		})
 	}
-}
-
-// startPHP starts a php-fpm until the end of the test, and returns its socket.
-func startPHP(t *testing.T) string {
-	program := ""
-	for _, pattern := range []string{"/usr/sbin/php-fpm*", "/usr/local/sbin/php-fpm*", "/opt/*/sbin/php-fpm"} {
-		if found, _ := filepath.Glob(pattern); len(found) > 0 {
-			program = found[0]
-		}
-	}
-	if program == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("php-fpm is not installed")
-		}
-		t.Skip("php-fpm is not installed")
-	}
-	dir := t.TempDir()
-	conf, socket := filepath.Join(dir, "fpm.conf"), filepath.Join(dir, "s")
-	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "[global]\nerror_log = %[1]s/log\ndaemonize = no\n"+
-		"[www]\nuser = %[2]d\ngroup = %[3]d\nlisten = %[1]s/s\npm = static\npm.max_children = 4\n",
-		dir, os.Getuid(), os.Getgid()), 0o600))
-	cmd := exec.Command(program, "-F", "-R", "-n", "-y", conf)
-	var output buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		assert.NoError(t, cmd.Wait(), output.String())
-	})
-	require.Eventually(t, func() bool {
-		c, err := net.Dial("unix", socket)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}, 30*time.Second, 10*time.Millisecond, "php-fpm: %s", &output)
-	return socket
 }
