@@ -160,7 +160,7 @@ func newApp(kind Kind, dir string, o Options, hide func(string) bool) (*App, err
 	case kind == Static:
 		a.handler = files{dir, hide}
 	case kind == CGI:
-		a.initCGI(o, files{dir, hide})
+		a.initCGI(o, hide)
 	case kind == PHP:
 		err = a.initPHP(first == frontController, o, hide)
 	default:

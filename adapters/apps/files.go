@@ -66,14 +66,21 @@ func (a *App) publicFirst() {
 const cgiBin = "/cgi-bin"
 
 // initCGI serves the programs beneath cgi-bin, and the files outside of it.
-func (a *App) initCGI(o Options, outside adapters.Handler) {
+func (a *App) initCGI(o Options, hide func(string) bool) {
+	outside := files{a.Dir, func(name string) bool { return within("/"+name, cgiBin) || hide != nil && hide(name) }}
 	script := &cgi.Script{Grace: o.Grace, Log: o.Log}
 	programs := &adapters.ScriptResolver{Root: a.Dir, Ext: []string{"*"}, Index: []string{}, To: script, Log: o.Log}
 	a.close = func(context.Context) error { return script.Close() }
 	a.handler = adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
-		if path := strings.ToLower(req.Script.PathInfo); path == cgiBin || strings.HasPrefix(path, cgiBin+"/") {
+		if within(req.Script.PathInfo, cgiBin) {
 			return programs.Serve(ctx, req)
 		}
 		return outside.Serve(ctx, req)
 	})
+}
+
+// within reports whether path is prefix or lies beneath it.
+func within(path, prefix string) bool {
+	rest, ok := strings.CutPrefix(path, prefix)
+	return ok && (rest == "" || rest[0] == '/')
 }

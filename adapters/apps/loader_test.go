@@ -26,6 +26,7 @@ import (
 
 func TestMain(m *testing.M) {
 	os.Setenv("PYTHONDONTWRITEBYTECODE", "1") // testdata stays as it is
+	os.Setenv("APPS_TEST", "kept")
 	leak.Main(m)
 }
 

@@ -106,7 +106,7 @@ func (a *App) runFPM(program string, o *Options) {
 	n := o.processes()
 	a.run(&pool.Group{Concurrency: n}, &pool.Command{
 		Cmd: func(socket string) (*exec.Cmd, error) {
-			config, args := filepath.Join(filepath.Dir(socket), "fpm.conf"), []string{"-F", "-O"}
+			config, args := filepath.Join(filepath.Dir(socket), "fpm.conf"), []string{"-F"}
 			uid, gid, root := ownerOf(a.Dir)
 			text := fmt.Sprintf(fpmConfig, socket, n, o.MaxRequests)
 			if root {

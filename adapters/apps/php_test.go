@@ -48,6 +48,7 @@ const showScript = `<?php
 header("Content-Type: text/plain");
 foreach (["SCRIPT_NAME", "PATH_INFO", "SCRIPT_FILENAME", "DOCUMENT_ROOT", "REQUEST_URI", "QUERY_STRING"] as $n)
     echo $n, "=", $_SERVER[$n] ?? "-", "\n";
+echo "APPS_TEST=", getenv("APPS_TEST"), "\n";
 echo "BODY=", strlen(file_get_contents("php://input")), "\n";
 `
 
@@ -98,6 +99,7 @@ func TestPHP(t *testing.T) {
 		b, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
 		assert.Contains(t, string(b), "BODY=3145728\n")
+		assert.Contains(t, string(b), "APPS_TEST=kept\n")
 	})
 }
 

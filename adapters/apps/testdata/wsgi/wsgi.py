@@ -111,7 +111,7 @@ def special(name, environ, start_response):
         return [repr(parts).encode()]
     if name == "unread":
         start_response("413 Too Much", [])
-        return [b"too much\n"]
+        return iter([b"too ", b"much\n"])
     if name == "spec":
         start_response("200 OK", [])
         names = "version url_scheme multithread multiprocess run_once input_terminated"
