@@ -25,9 +25,8 @@ const (
 // A Client is the [adapters.Handler] of one FastCGI application. Network and Address suffice; nothing may be changed
 // once it is in use. It is safe for concurrent use. Close it when it is no longer needed.
 //
-// A connection carries one request at a time and is kept for the next ones. But a php-fpm worker, or a program on
-// libfcgi, serves nobody else while it has a connection, used or not. So a connection is not kept for long, and not at
-// all while another connection of the Client waits to be accepted.
+// A connection carries one request at a time and is kept for further ones. But a php-fpm worker, or a program on
+// libfcgi, serves nobody else as long as it has a connection, used or not; so connections are not kept for long.
 //
 // A request is sent a second time, on a new connection, if its connection broke before any byte of the response came,
 // and either nothing was written, or the method is idempotent and Request.Body is nil, empty or an io.Seeker.
@@ -47,7 +46,8 @@ type Client struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// MaxConns is how many connections there may be at once, kept and aborted ones included. It should not exceed what
-	// the application serves at once. 0 is no limit: then requests wait in the application's backlog.
+	// the application serves at once. 0 is no limit: then requests wait in the application's backlog, and while one of
+	// them waits for longer than a moment, no connection is kept.
 	MaxConns int
 	// MaxWaiting is how many requests may wait for one of MaxConns, others fail with ErrBusy; 0 is 100, below 0 none.
 	MaxWaiting int

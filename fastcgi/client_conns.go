@@ -208,9 +208,10 @@ func (p *connPool) forget(cn *conn) {
 	}
 }
 
-// crowded reports whether a connection waits for a worker.
-func (p *connPool) crowded(now time.Time) bool {
-	return len(p.fresh) > 0 && now.Sub(p.fresh[0].opened) >= connPatience
+// crowded reports whether a connection seems to wait for a worker. MaxConns is to keep it from that. The lock is held.
+func (c *Client) crowded(now time.Time) bool {
+	fresh := c.conns.fresh
+	return c.MaxConns <= 0 && len(fresh) > 0 && now.Sub(fresh[0].opened) >= connPatience
 }
 
 // put takes back a connection that can carry another request.
@@ -219,7 +220,7 @@ func (c *Client) put(cn *conn) {
 	p := &c.conns
 	p.mu.Lock()
 	switch {
-	case p.closed || now.Sub(cn.opened) >= c.keepConn() || p.crowded(now):
+	case p.closed || now.Sub(cn.opened) >= c.keepConn() || c.crowded(now):
 		p.mu.Unlock()
 		c.discard(cn)
 		return
@@ -282,7 +283,7 @@ func (c *Client) reap() {
 	p := &c.conns
 	p.mu.Lock()
 	p.wake = time.Time{}
-	crowded := p.crowded(now)
+	crowded := c.crowded(now)
 	spare := len(p.idle) - c.maxIdle()
 	var over []*conn
 	p.idle = slices.DeleteFunc(p.idle, func(cn *conn) bool {
