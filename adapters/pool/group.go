@@ -119,13 +119,13 @@ func (g *Group) Serve(ctx context.Context, req *adapters.Request) (*adapters.Res
 	}
 }
 
-// repeatable reports whether a request that failed with err may be sent again: the process never got it, or it did not
-// answer and a second time changes nothing (RFC 9110 9.2.2).
+// repeatable reports whether a request that failed with err may be sent again: it has no body, of which something may
+// have been read, and either the process never got it, or it did not answer and a second time changes nothing
+// (RFC 9110 9.2.2).
 func repeatable(req *adapters.Request, err error) bool {
-	if dial := (*net.OpError)(nil); errors.As(err, &dial) && dial.Op == "dial" {
-		return true
-	}
-	return errors.Is(err, adapters.ErrUnreachable) && req.Idempotent() && !req.HasBody()
+	dial := (*net.OpError)(nil)
+	missed := errors.As(err, &dial) && dial.Op == "dial"
+	return !req.HasBody() && (missed || errors.Is(err, adapters.ErrUnreachable) && req.Idempotent())
 }
 
 // Close takes no more requests, lets the sessions end until ctx is done, and stops the processes: politely, and when

@@ -217,7 +217,8 @@ func TestRetry(t *testing.T) {
 		{"GET closed without an answer", "GET", "", adapters.ErrUnreachable, "2"},
 		{"PUT with a body", "PUT", "x", adapters.ErrUnreachable, ""},
 		{"POST", "POST", "", adapters.ErrUnreachable, ""},
-		{"POST that nobody took", "POST", "x", refused, "2"},
+		{"POST that nobody took", "POST", "", refused, "2"},
+		{"POST that nobody took, but its body", "POST", "x", refused, ""},
 		{"part of an answer", "GET", "", adapters.ErrTruncated, ""},
 	}
 	for _, tt := range tests {
