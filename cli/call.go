@@ -99,7 +99,7 @@ func call(c *cli.Context, std streams) error {
 	defer cancel()
 	defer app.Close(ctx)
 	if err := app.Start(ctx); err != nil {
-		return fmt.Errorf("%s: %w", app.Address, err)
+		return fmt.Errorf("%s: %w; run the command by hand to see why", app.Address, err)
 	}
 	return x.ask(ctx, app, req)
 }

@@ -119,15 +119,21 @@ func arrangeAll(app *cli.App, args []string) (arranged []string, command string,
 		return nil, "", usage(`which command? There are serve, bridge, call and version; "gangway help" explains them`)
 	}
 	name := args[1]
+	known := func(name string) int {
+		return slices.IndexFunc(app.Commands, func(c *cli.Command) bool { return c.Name == name })
+	}
 	switch {
 	case slices.Contains([]string{"help", "h", "--help", "-h", "-help"}, name):
-		return args, "", nil
+		if len(args) == 2 || known(args[2]) >= 0 {
+			return args, "", nil
+		}
+		name = args[2]
 	case slices.Contains([]string{"--version", "-v", "-version"}, name):
 		name = "version"
 	case strings.HasPrefix(name, "-"):
 		return nil, "", usage(`the command comes first, then its flags such as %s; "gangway help" lists the commands`, name)
 	}
-	i := slices.IndexFunc(app.Commands, func(c *cli.Command) bool { return c.Name == name })
+	i := known(name)
 	if i < 0 {
 		return nil, "", usage(`unknown command %q. %s "gangway help" lists all`, name, cli.SuggestCommand(app.Commands, name))
 	}

@@ -13,6 +13,7 @@ import (
 
 // printExplanation prints what the application of a GET request for the path of --explain would see, and why.
 func (g *gateway) printExplanation() error {
+	g.endHold(false)
 	given := !strings.HasPrefix(g.addresses[0], "http")
 	req, err := newRequest("GET", g.explain)
 	if err != nil {

@@ -194,12 +194,11 @@ func (g *gateway) start(ctx context.Context) error {
 		starts.Go(func() { errs[i] = r.app.Start(ctx) })
 	}
 	starts.Wait()
-	if ctx.Err() != nil || !slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
-		return nil
+	if ctx.Err() == nil && !slices.Contains(errs, nil) {
+		g.endHold(true)
+		return fmt.Errorf("%s: %w; --log-level debug shows all that it printed", g.routes[0].url, errs[0])
 	}
-	if !slices.Contains(errs, nil) && len(errs) > 0 {
-		return fmt.Errorf("%s: %w", g.routes[0].url, errs[0])
-	}
+	g.endHold(false)
 	for i, err := range errs {
 		if err != nil {
 			g.log.Error("application not started, its requests are answered with 503", "url", g.routes[i].url, "error", err)

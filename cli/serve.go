@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"strings"
@@ -77,10 +80,12 @@ func serve(c *cli.Context, std streams) error {
 	if c.NArg() == 1 {
 		dir = c.Args().First()
 	}
-	if _, err := apps.Detect(dir); err != nil {
+	if _, err := apps.Detect(dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: no such folder: create it, or correct the path", dir)
+	} else if err != nil {
 		return err
 	}
-	f := &folder{kind: kind, dir: dir, log: s.log, vars: s.app.Vars}
+	f := &folder{kind: kind, dir: dir, log: s.app.Log, vars: s.app.Vars}
 	g.routes = []route{{url: dir, app: f, http: f, given: adapters.HandlerFunc(f.serveGiven)}}
 	if err := g.addMounts(); err != nil {
 		return err

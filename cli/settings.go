@@ -2,9 +2,11 @@ package cli
 
 import (
 	"cmp"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -23,6 +25,7 @@ import (
 type settings struct {
 	log       *slog.Logger
 	app       open.AppOptions // for every application
+	endHold   func(drop bool) // of what applications log
 	mounts    []mount
 	listener  open.ListenOptions
 	limits    *limits
@@ -60,7 +63,7 @@ func newSettings(c *cli.Context, std streams) (*settings, error) {
 	if s.grace < 0 {
 		return nil, usage("--grace %v: a time cannot be negative", s.grace)
 	}
-	s.app.Log = s.log
+	s.app.Log, s.endHold = holdLog(s.log)
 	s.limits.apply(&s.app)
 	return s, nil
 }
@@ -219,18 +222,30 @@ func (s *settings) parseSendfile(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		s.sendfile.Paths = append(s.sendfile.Paths, fileRoot(path, path))
+		root, err := fileRoot("--sendfile", path, path)
+		if err != nil {
+			return err
+		}
+		s.sendfile.Paths = append(s.sendfile.Paths, root)
 	}
 	for _, v := range accel {
 		prefix, dir, ok := strings.Cut(v, "=")
 		if !ok || dir == "" || !strings.HasPrefix(prefix, "/") {
 			return usage("--accel %s: write /PREFIX=DIR", v)
 		}
-		s.sendfile.URIs = append(s.sendfile.URIs, fileRoot(prefix, dir))
+		root, err := fileRoot("--accel", prefix, dir)
+		if err != nil {
+			return err
+		}
+		s.sendfile.URIs = append(s.sendfile.URIs, root)
 	}
 	return nil
 }
 
-func fileRoot(prefix, dir string) middleware.FileRoot {
-	return middleware.FileRoot{Prefix: prefix, Files: static.Dir(dir)}
+// fileRoot returns the root of a flag's folder, which must exist.
+func fileRoot(flag, prefix, dir string) (middleware.FileRoot, error) {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return middleware.FileRoot{}, fmt.Errorf("%s: folder %s does not exist: create it, or correct the path", flag, dir)
+	}
+	return middleware.FileRoot{Prefix: prefix, Files: static.Dir(dir)}, nil
 }

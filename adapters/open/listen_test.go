@@ -2,15 +2,9 @@ package open_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"io/fs"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -18,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -26,6 +19,7 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/open"
 	"github.com/gangway-go/gangway/egi"
+	"github.com/gangway-go/gangway/internal/peer"
 )
 
 func TestListenerNamesItsAddress(t *testing.T) {
@@ -116,7 +110,7 @@ func TestShutdownCuts(t *testing.T) {
 }
 
 func TestHTTPS(t *testing.T) {
-	cert, key := certificate(t)
+	cert, key := peer.Certificate(t)
 	l, err := open.Listen("https://127.0.0.1:0", egi.Echo, open.ListenOptions{CertFile: cert, KeyFile: key})
 	require.NoError(t, err)
 	go l.Serve()
@@ -144,26 +138,4 @@ func TestHandler(t *testing.T) {
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	assert.Contains(t, string(body), "PATH_INFO=/x\n")
-}
-
-// certificate makes a certificate for 127.0.0.1 and returns the files of it and its key.
-func certificate(t *testing.T) (certFile, keyFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	require.NoError(t, err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{
-		certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: private},
-	} {
-		require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(block), 0o600))
-	}
-	return certFile, keyFile
 }
