@@ -31,7 +31,7 @@ type exchange struct {
 	process *process
 	stdin   *os.File // nil if nothing is to be written
 	stdout  output
-	stderr  output // without a File if nobody wants it
+	stderr  output // without a file if nobody wants it
 	diag    diagnostics
 
 	whole  atomic.Bool // the response is complete
@@ -84,9 +84,9 @@ func (x *exchange) open() (files [3]*os.File, err error) {
 	} else if x.req.HasBody() {
 		files[0], x.stdin = pipe()
 	}
-	x.stdout.File, files[1] = pipe()
+	x.stdout.file, files[1] = pipe()
 	if x.req.Stderr != nil {
-		x.stderr.File, files[2] = pipe()
+		x.stderr.file, files[2] = pipe()
 	}
 	if files[0] != null && files[2] != null {
 		null.Close()
@@ -132,7 +132,7 @@ func (x *exchange) sendBody() {
 // copyStderr passes the diagnostics on.
 func (x *exchange) copyStderr() {
 	defer close(x.diag.read)
-	if x.stderr.File != nil {
+	if x.stderr.file != nil {
 		adapters.Copy(&x.diag, &x.stderr)
 	}
 }
@@ -245,7 +245,7 @@ func (x *exchange) abort() {
 }
 
 func (x *exchange) closeFiles() {
-	for _, f := range []*os.File{x.stdin, x.stdout.File, x.stderr.File} {
+	for _, f := range []*os.File{x.stdin, x.stdout.file, x.stderr.file} {
 		f.Close() // also nil
 	}
 }

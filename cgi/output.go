@@ -14,7 +14,7 @@ const lingerTime = 250 * time.Millisecond
 // An output is our end of a pipe that the script writes to. What is in the pipe when the script ends is read; others
 // that hold the pipe may then add to it for a moment.
 type output struct {
-	*os.File
+	file   *os.File                  // nil if there is none
 	ended  atomic.Pointer[time.Time] // when the script did
 	waited time.Duration             // since then
 }
@@ -22,7 +22,7 @@ type output struct {
 // Read implements io.Reader.
 func (o *output) Read(p []byte) (int, error) {
 	for o.ended.Load() == nil {
-		n, err := o.File.Read(p)
+		n, err := o.file.Read(p)
 		ended := o.ended.Load()
 		if !errors.Is(err, os.ErrDeadlineExceeded) || ended == nil {
 			return n, err
@@ -33,8 +33,8 @@ func (o *output) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	began := time.Now()
-	o.SetReadDeadline(began.Add(lingerTime - o.waited))
-	n, err := o.File.Read(p)
+	o.file.SetReadDeadline(began.Add(lingerTime - o.waited))
+	n, err := o.file.Read(p)
 	o.waited += time.Since(began)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = io.EOF
@@ -42,9 +42,12 @@ func (o *output) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// SetReadDeadline is for who wants to know whether something comes soon.
+func (o *output) SetReadDeadline(t time.Time) error { return o.file.SetReadDeadline(t) }
+
 // end tells the reader that the script has ended.
 func (o *output) end() {
 	now := time.Now()
 	o.ended.Store(&now)
-	o.SetReadDeadline(now.Add(lingerTime))
+	o.file.SetReadDeadline(now.Add(lingerTime))
 }

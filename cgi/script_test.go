@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -437,6 +439,34 @@ func TestScriptDiagnostics(t *testing.T) {
 	_, body, err := ask(t, sh(t, "head -c 1048576 /dev/zero >&2\n"+head+"echo ok"), req)
 	require.NoError(t, err)
 	assert.Equal(t, "ok\n", body)
+}
+
+// After Close nobody touches Request.Stderr.
+func TestScriptDiagnosticsAfterClose(t *testing.T) {
+	w := &closingWriter{some: make(chan struct{})}
+	resp, err := sh(t, head+"yes >&2").Serve(t.Context(), &adapters.Request{Stderr: w})
+	require.NoError(t, err)
+	within(t, w.some, "diagnostics")
+	resp.Body.Close()
+	w.closed.Store(true)
+	time.Sleep(20 * time.Millisecond)
+	assert.False(t, w.late.Load())
+}
+
+// A closingWriter notes what comes late, and is slow.
+type closingWriter struct {
+	once         sync.Once
+	some         chan struct{}
+	closed, late atomic.Bool
+}
+
+func (w *closingWriter) Write(b []byte) (int, error) {
+	w.once.Do(func() { close(w.some) })
+	time.Sleep(5 * time.Millisecond)
+	if w.closed.Load() {
+		w.late.Store(true)
+	}
+	return len(b), nil
 }
 
 type failingWriter struct{}

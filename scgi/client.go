@@ -113,13 +113,14 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	return dial(ctx, c.Network, c.Address)
 }
 
-// exchange sends req, whose header is in buf, and reads the response's header. Errors of writing say nothing: the
+// exchange sends req, whose header is in buf, and reads the response's header. It ends the connection by a reset: a silent
+// application could take the usual end for a half-close, and after the response there is nothing left to lose. Errors of writing say nothing: the
 // application may answer without reading all, and if it does not, then reading fails too.
 func (c *Client) exchange(
 	ctx context.Context, conn net.Conn, req *adapters.Request, buf *[]byte, release func(),
 ) (*adapters.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { adapters.ResetConn(conn) })
 	end := func(err error) error {
 		if err == nil || err == io.EOF {
 			return io.EOF
@@ -129,7 +130,7 @@ func (c *Client) exchange(
 	stream := adapters.NewStream(conn, end, func() {
 		stop()
 		cancel(nil)
-		conn.Close()
+		adapters.ResetConn(conn)
 	})
 	body := &adapters.ExactBody{R: req.Body, N: bodyLength(req)}
 	*buf = appendBody(*buf, body)
