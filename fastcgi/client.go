@@ -120,16 +120,17 @@ func (c *Client) ask(ctx context.Context, req *adapters.Request) (*adapters.Resp
 
 func (c *Client) try(ctx context.Context, req *adapters.Request, fresh bool) (*adapters.Response, *exchange, error) {
 	req.Trace.Attempt(c.name())
-	cn, err := c.acquire(ctx, fresh)
+	cn, err := c.acquire(ctx, req, fresh)
 	if err != nil {
 		return nil, nil, err
 	}
 	req.Trace.Mark(adapters.Assigned)
-	x := &exchange{c: c, conn: cn, ctx: ctx, req: req, stop: notWatching}
+	x := &exchange{c: c, conn: cn, ctx: ctx, req: req}
 	if err := x.start(); err != nil {
 		return nil, x, err
 	}
 	resp, err := x.response()
+	x.watch()
 	return resp, x, err
 }
 

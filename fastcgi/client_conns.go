@@ -19,6 +19,10 @@ import (
 // requests does not open one for each.
 const connPatience = 100 * time.Millisecond
 
+// rashness is how long a connection may be idle and be taken unseen, to save a system call, for a request that is sent
+// again if the connection turns out to be dead.
+const rashness = 10 * time.Millisecond
+
 // retryAfter is what a client is told if no connection is free.
 const retryAfter = time.Second
 
@@ -46,19 +50,20 @@ type conn struct {
 	fresh     bool // is in connPool.fresh; under its lock
 }
 
-// acquire returns a connection for one request: a kept one unless it must be new, or as soon as MaxConns allows.
-func (c *Client) acquire(ctx context.Context, fresh bool) (*conn, error) {
+// acquire returns a connection for req: a kept one unless it must be new, else as soon as MaxConns allows.
+func (c *Client) acquire(ctx context.Context, req *adapters.Request, fresh bool) (*conn, error) {
 	for !fresh {
 		cn := c.takeIdle()
 		if cn == nil {
 			break
 		}
-		if cn.prober.alive() {
+		rash := req.Idempotent() && !req.HasBody() && time.Since(cn.idleSince) < rashness
+		if rash || cn.prober.alive() {
 			return cn, nil
 		}
 		c.discard(cn)
 	}
-	cn, err := c.admit(ctx)
+	cn, err := c.admit(ctx, fresh)
 	if cn != nil || err != nil {
 		return cn, err
 	}
@@ -78,7 +83,7 @@ func (c *Client) takeIdle() *conn {
 }
 
 // admit waits until one of MaxConns is free. It returns a connection or, to open one, nil.
-func (c *Client) admit(ctx context.Context) (*conn, error) {
+func (c *Client) admit(ctx context.Context, fresh bool) (*conn, error) {
 	p := &c.conns
 	p.mu.Lock()
 	switch {
@@ -89,11 +94,14 @@ func (c *Client) admit(ctx context.Context) (*conn, error) {
 		p.open++
 		p.mu.Unlock()
 		return nil, nil
-	case len(p.idle) > 0: // its place is taken, for a new one is asked for
-		oldest := p.idle[0]
+	case len(p.idle) > 0: // since acquire looked, or because it must be a new one
+		cn := p.idle[0]
 		p.idle = slices.Delete(p.idle, 0, 1)
 		p.mu.Unlock()
-		oldest.Close()
+		if !fresh {
+			return cn, nil
+		}
+		cn.Close()
 		return nil, nil
 	case len(p.waiting) >= cmp.Or(c.MaxWaiting, clientMaxWaiting):
 		why := fmt.Sprintf("%d requests wait (limit MaxWaiting)", len(p.waiting))

@@ -302,10 +302,12 @@ func TestClientNoticesDeadConnection(t *testing.T) {
 					io.Copy(io.Discard, p)
 				})
 				c.KeepConn = time.Minute
-				for range 4 {
-					wantHello(t, c, post(strings.NewReader("x"), 1))
-					<-said
-					time.Sleep(20 * time.Millisecond)
+				for range 2 {
+					for _, req := range []*adapters.Request{post(strings.NewReader("x"), 1), get()} {
+						wantHello(t, c, req)
+						<-said
+						time.Sleep(20 * time.Millisecond)
+					}
 				}
 				assert.Equal(t, 4, a.connections())
 			})

@@ -26,7 +26,7 @@ type exchange struct {
 	conn *conn
 	ctx  context.Context
 	req  *adapters.Request
-	stop func() bool // ends the watching of ctx
+	stop func() bool // ends the watching of ctx; nil before it begins
 
 	// The reader's.
 	in       records
@@ -59,7 +59,8 @@ type exchange struct {
 	reusable bool      // as far as the reader knows
 }
 
-func notWatching() bool { return true }
+// maxRashWrite is what every socket takes at once that has nothing else to send.
+const maxRashWrite = 8 << 10
 
 // longAgo as a deadline ends a Read at once.
 var longAgo = time.Unix(1, 0)
@@ -74,8 +75,8 @@ func (x *exchange) start() error {
 		return x.fail(err)
 	}
 	x.conn.SetWriteDeadline(in(x.c.timeout()))
-	if x.ctx.Done() != nil {
-		x.stop = context.AfterFunc(x.ctx, x.cancelled)
+	if len(head) > maxRashWrite || len(x.streams) > 0 {
+		x.watch()
 	}
 	n, err := x.conn.Write(head)
 	if cap(head) <= maxPooledWrite {
@@ -114,6 +115,21 @@ func (x *exchange) headIsOut(intact bool) (cause error) {
 		x.consumed, x.sendDone = true, make(chan struct{})
 	}
 	return x.err
+}
+
+// watch has ctx end the exchange, if that is not over. It costs more than to wait for a short time without it, so small
+// requests with quick answers do; but nothing that may block for longer.
+func (x *exchange) watch() {
+	if x.stop == nil && x.cause() == nil {
+		x.stop = context.AfterFunc(x.ctx, x.cancelled)
+	}
+}
+
+// unwatch is for the goroutines that come behind watch.
+func (x *exchange) unwatch() {
+	if x.stop != nil {
+		x.stop()
+	}
 }
 
 // noteBody finds out whether the body can be read again.
@@ -165,7 +181,7 @@ func (x *exchange) complete() error {
 	}
 	reusable := x.reusable && state == sent // An early answer leaves the rest of the body unsent.
 	x.mu.Unlock()
-	x.stop()
+	x.unwatch()
 	if state != writesEnd {
 		x.giveBack(reusable)
 	}
@@ -191,7 +207,7 @@ func (x *exchange) fail(err error) error {
 	err = x.err
 	x.mu.Unlock()
 	if first {
-		x.stop()
+		x.unwatch()
 		x.c.discard(x.conn)
 	}
 	return err
@@ -199,7 +215,7 @@ func (x *exchange) fail(err error) error {
 
 // abort ends the exchange with FCGI_ABORT_REQUEST, without waiting for what the application does about it.
 func (x *exchange) abort(err error) {
-	x.stop()
+	x.unwatch()
 	x.cut(err)
 }
 

@@ -39,7 +39,7 @@ func TestClientRequestIDs(t *testing.T) {
 	}()
 	cn := &conn{Conn: near, prober: newProber(near), opened: time.Now(), id: 65533}
 	for range 4 {
-		x := &exchange{c: c, conn: cn, ctx: t.Context(), req: &adapters.Request{Method: "GET"}, stop: notWatching}
+		x := &exchange{c: c, conn: cn, ctx: t.Context(), req: &adapters.Request{Method: "GET"}}
 		require.NoError(t, x.start())
 		_, err := x.response()
 		require.NoError(t, err)
@@ -97,7 +97,7 @@ func FuzzClientRecords(f *testing.F) {
 		var gotOut, gotErr bytes.Buffer
 		x := &exchange{
 			c: new(Client), conn: &conn{Conn: &pieces{data: data, rand: rand.New(rand.NewPCG(seed, 0)), small: !large}, id: 1},
-			req: &adapters.Request{Stderr: &gotErr}, stop: notWatching, inBody: true,
+			req: &adapters.Request{Stderr: &gotErr}, ctx: t.Context(), inBody: true,
 		}
 		x.in.id = 1
 		var err error

@@ -15,6 +15,9 @@ import (
 // quietTime is how long WriteTo waits for more before it flushes: an application may send a small response in pieces.
 const quietTime = time.Millisecond
 
+// unwatchedTime is how long an answer is waited for before anybody minds ctx.
+const unwatchedTime = 5 * time.Millisecond
+
 // errQuiet says that nothing came for as long as quietTime.
 var errQuiet = errors.New("nothing came")
 
@@ -160,8 +163,11 @@ func (x *exchange) endRequest(body []byte) error {
 // fill reads once, for as long as the application may take.
 func (x *exchange) fill(hasty bool) error {
 	wait := x.c.timeout()
-	if hasty {
+	switch {
+	case hasty:
 		wait = quietTime
+	case x.stop == nil:
+		wait = unwatchedTime
 	}
 	for {
 		if err := x.setReadDeadline(in(wait)); err != nil {
@@ -178,6 +184,10 @@ func (x *exchange) fill(hasty bool) error {
 			return x.broke(err)
 		case hasty:
 			return errQuiet
+		case x.stop == nil:
+			x.watch()
+			wait = x.c.timeout()
+			continue
 		}
 		if wait = x.reprieve(); wait <= 0 {
 			x.abort(x.timedOut())
