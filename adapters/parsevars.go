@@ -10,8 +10,8 @@ import (
 
 // ParseVars makes a Request of meta-variables, the reverse of [Request.All]: what All would not yield again in the same
 // form is kept in Vars, so nothing is lost. HTTP_PROXY alone is dropped, since no web server may pass it on (httpoxy).
-// Without REQUEST_URI, URI is built from SCRIPT_NAME, PATH_INFO and QUERY_STRING. Without CONTENT_LENGTH, ContentLength
-// is -1. Body is left to the caller. The error wraps [ErrBadRequest]: no REQUEST_METHOD, a CONTENT_LENGTH that is no
+// Without REQUEST_URI, URI is built from SCRIPT_NAME, PATH_INFO and QUERY_STRING; without SCRIPT_NAME and PATH_INFO, as
+// nginx's scgi_params has it, the path of REQUEST_URI is PATH_INFO. Without CONTENT_LENGTH, ContentLength is -1. Body is left to the caller. The error wraps [ErrBadRequest]: no REQUEST_METHOD, a CONTENT_LENGTH that is no
 // number, a control byte in a header field.
 func ParseVars(vars iter.Seq2[string, string]) (*Request, error) {
 	p := varParser{r: &Request{ContentLength: -1}}
@@ -26,6 +26,7 @@ func ParseVars(vars iter.Seq2[string, string]) (*Request, error) {
 type varParser struct {
 	r                 *Request
 	https, translated string
+	script            bool // SCRIPT_NAME or PATH_INFO was given
 }
 
 func (p *varParser) add(name, value string) error {
@@ -72,8 +73,10 @@ func (p *varParser) field(name string) *string {
 	case "REQUEST_ID":
 		return &r.ID
 	case "SCRIPT_NAME":
+		p.script = true
 		return &r.Script.Name
 	case "PATH_INFO":
+		p.script = true
 		return &r.Script.PathInfo
 	case "SCRIPT_FILENAME":
 		return &r.Script.Filename
@@ -159,6 +162,9 @@ func (p *varParser) finish() (*Request, error) {
 		if p.translated != "" || s.PathInfo != "" && s.Root != "" {
 			r.Vars = append(r.Vars, Var{"PATH_TRANSLATED", p.translated}) // "" keeps All from making one up
 		}
+	}
+	if raw, _, _ := strings.Cut(r.URI, "?"); !p.script && raw != "" {
+		r.Script.PathInfo, _ = CanonicalPath(raw)
 	}
 	if r.URI == "" {
 		r.URI = (&url.URL{Path: r.Path(), RawQuery: r.Query}).RequestURI()

@@ -89,7 +89,7 @@ func TestVarsSurviveParsing(t *testing.T) {
 			assert.Equal(t, value, out[name], "%s of %q", name, in)
 		}
 		added := []string{"GATEWAY_INTERFACE", "SERVER_SOFTWARE", "SERVER_PROTOCOL", "QUERY_STRING", "SCRIPT_NAME",
-			"REMOTE_ADDR", "SERVER_PORT", "SERVER_NAME", "REQUEST_URI", "REQUEST_SCHEME"}
+			"REMOTE_ADDR", "SERVER_PORT", "SERVER_NAME", "REQUEST_URI", "REQUEST_SCHEME", "PATH_INFO"}
 		for name := range out {
 			if _, ok := in[name]; !ok {
 				assert.Contains(t, added, name)
@@ -113,6 +113,13 @@ func TestParseVarsFields(t *testing.T) {
 	vars := collect(t, req)
 	assert.NotContains(t, vars, "HTTP_PROXY")
 	assert.NotContains(t, vars, "PATH_TRANSLATED", "the web server did not send one")
+}
+
+func TestParseVarsWithoutScript(t *testing.T) {
+	req := parse(t, map[string]string{"REQUEST_METHOD": "GET", "REQUEST_URI": "/a%20b/../c?q"})
+	assert.Equal(t, "/c", req.Path())
+	req = parse(t, map[string]string{"REQUEST_METHOD": "GET", "REQUEST_URI": "/x", "SCRIPT_NAME": ""})
+	assert.Empty(t, req.Path(), "a root that is asked for without a slash")
 }
 
 func TestParseVarsRefuses(t *testing.T) {

@@ -23,28 +23,32 @@ type action func(ctx context.Context, req *adapters.Request, query url.Values) (
 
 // actions are what the application can do, by the last segment of the path.
 var actions = map[string]action{
-	"vars":      vars,
-	"echo":      echo,
-	"status":    status,
-	"fields":    fields,
-	"big":       big,
-	"events":    events,
-	"noread":    noRead,
-	"truncated": truncated,
-	"silent":    silent,
-	"upload":    upload,
-	"stderr":    stderr,
-	"hints":     hints,
-	"local":     local,
-	"busy":      busy,
-	"trailer":   trailer,
+	"vars":         vars,
+	"echo":         echo,
+	"what":         what,
+	"range":        ranged,
+	"found":        found,
+	"status":       status,
+	"fields":       fields,
+	"big":          big,
+	"events":       events,
+	"quick-events": quickEvents,
+	"noread":       noRead,
+	"truncated":    truncated,
+	"silent":       silent,
+	"upload":       upload,
+	"stderr":       stderr,
+	"hints":        hints,
+	"local":        local,
+	"busy":         busy,
+	"trailer":      trailer,
 }
 
 func serve(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
 	path := req.Path()
 	act, ok := actions[path[strings.LastIndexByte(path, '/')+1:]]
 	if !ok {
-		return adapters.Reply(404, "text/plain", "no such action: "+path+"\n"), nil
+		return adapters.Reply(404, "text/plain", "no such action\n"), nil
 	}
 	query, err := url.ParseQuery(req.Query)
 	if err != nil {
@@ -76,6 +80,50 @@ func echo(_ context.Context, req *adapters.Request, _ url.Values) (*adapters.Res
 	return &adapters.Response{Status: 200, Header: h, Body: io.NopCloser(body(req))}, nil
 }
 
+// what answers with what every protocol carries: method, path, query, some fields, length and hash of the body. A web
+// server that must be told a name for its script is told /app.cgi.
+func what(_ context.Context, req *adapters.Request, _ url.Values) (*adapters.Response, error) {
+	sum := sha256.New()
+	n, err := io.Copy(sum, body(req))
+	if err != nil {
+		return nil, err
+	}
+	text := fmt.Sprintf("%s %q ?%s %d %x\n", req.Method, strings.TrimPrefix(req.Path(), "/app.cgi"), req.Query, n,
+		sum.Sum(nil))
+	for _, name := range []string{"Accept", "Accept-Language", "Authorization", "Content-Type", "Cookie", "Range",
+		"Referer", "User-Agent", "X-Empty", "X-High", "X-Long", "X-Odd", "X-Two"} {
+		if values := req.Header.Values(name); len(values) > 0 {
+			separator := ", "
+			if name == "Cookie" {
+				separator = "; "
+			}
+			text += fmt.Sprintf("%s: %q\n", name, strings.Join(values, separator))
+		}
+	}
+	return adapters.Reply(200, "text/plain; charset=utf-8", text), nil
+}
+
+// ranged answers with bytes 2 to 5 of ten.
+func ranged(_ context.Context, req *adapters.Request, _ url.Values) (*adapters.Response, error) {
+	if req.Header.Get("Range") != "bytes=2-5" {
+		return adapters.Reply(200, "text/plain", "0123456789"), nil
+	}
+	resp := adapters.Reply(206, "text/plain", "2345")
+	resp.Header.Add("Content-Range", "bytes 2-5/10")
+	return resp, nil
+}
+
+// found redirects the client to ?to with ?code.
+func found(_ context.Context, _ *adapters.Request, query url.Values) (*adapters.Response, error) {
+	code, err := strconv.Atoi(query.Get("code"))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", adapters.ErrBadRequest, err)
+	}
+	resp := adapters.Reply(code, "text/plain", "elsewhere")
+	resp.Header.Add("Location", query.Get("to"))
+	return resp, nil
+}
+
 // status answers with ?code.
 func status(_ context.Context, req *adapters.Request, query url.Values) (*adapters.Response, error) {
 	code, err := strconv.Atoi(query.Get("code"))
@@ -98,8 +146,8 @@ func fields(context.Context, *adapters.Request, url.Values) (*adapters.Response,
 
 var oddFields = adapters.Header{
 	{Name: "Set-Cookie", Value: "a=1; Path=/"}, {Name: "Set-Cookie", Value: "b=2"}, {Name: "X-Odd", Value: "a, b;c=\"d\""},
-	{Name: "X-High", Value: "caf\xc3\xa9"}, {Name: "X-Long", Value: strings.Repeat("x", 5000)},
-	{Name: "Location", Value: "http://example.org/a?b#c"}, {Name: "X_Under.Dot", Value: "1"},
+	{Name: "X-High", Value: "caf\xc3\xa9"}, {Name: "X-Long", Value: strings.Repeat("x", 3000)},
+	{Name: "X_Under.Dot", Value: "1"},
 }
 
 // big answers with ?n bytes; with ?length it says so in Content-Length.
@@ -164,6 +212,13 @@ func events(ctx context.Context, _ *adapters.Request, query url.Values) (*adapte
 	}()
 	return &adapters.Response{Status: 200, Header: adapters.Header{{Name: "Content-Type", Value: "text/event-stream"}},
 		Body: pr}, nil
+}
+
+// quickEvents sends three events at once.
+func quickEvents(context.Context, *adapters.Request, url.Values) (*adapters.Response, error) {
+	body := io.MultiReader(strings.NewReader("data: 0\n\n"), strings.NewReader("data: 1\n\ndata: 2\n\n"))
+	return &adapters.Response{Status: 200, Header: adapters.Header{{Name: "Content-Type", Value: "text/event-stream"}},
+		Body: io.NopCloser(body)}, nil
 }
 
 // noRead answers without reading the body.

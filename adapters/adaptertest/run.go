@@ -30,6 +30,7 @@ type Lacks struct {
 	LocalRedirect bool // a local redirect is followed, or told to the client
 	Spelling      bool // field names as written, beyond what HTTP has
 	Bytes         bool // variables that HTTP has no place for
+	Duplex        bool // the body is sent before the response is read
 	Error         bool // the Handler's own error; a response with its status comes instead
 }
 
@@ -115,9 +116,10 @@ func variablesArrive(t *testing.T, r *runner) {
 	_, body := r.ask(t, req)
 	for _, line := range []string{`REQUEST_METHOD="GET"`, `QUERY_STRING="a=%20&b"`, `REQUEST_URI="/vars?a=%20&b"`,
 		`HTTP_COOKIE="a=1"`, `HTTP_X_TWO="1, 2"`, `HTTP_HOST="example.org"`, `HTTP_X_HIGH="café"`,
-		`GATEWAY_INTERFACE="CGI/1.1"`, `SERVER_PROTOCOL="HTTP/1.1"`} {
+		`GATEWAY_INTERFACE="CGI/1.1"`} {
 		assert.Contains(t, body, line+"\n")
 	}
+	assert.Contains(t, body, `SERVER_PROTOCOL="HTTP/`)
 	assert.NotContains(t, body, "HTTP_PROXY")
 	if r.lacks.Bytes {
 		return
@@ -250,6 +252,9 @@ func (b *blockingBody) Read(p []byte) (int, error) {
 }
 
 func bothDirections(t *testing.T, r *runner) {
+	if r.lacks.Duplex {
+		return
+	}
 	pr, pw := io.Pipe()
 	defer pw.Close()
 	go io.WriteString(pw, "ping 0")
@@ -280,6 +285,9 @@ func truncatedResponse(t *testing.T, r *runner) {
 		if err == nil {
 			_, err = io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
+			if resp.Status >= 500 {
+				continue // it was seen before the header went out
+			}
 		}
 		assert.Error(t, err, target)
 	}

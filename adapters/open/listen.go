@@ -93,8 +93,8 @@ func (l *Listener) Serve() error {
 // Shutdown stops accepting, waits for the requests under way until ctx is done, and then cuts the rest: the error is
 // ctx's.
 func (l *Listener) Shutdown(ctx context.Context) error {
-	l.ln.Close() // also if Serve was never called
 	err := l.server.Shutdown(ctx)
+	l.ln.Close() // it is open still if Serve was never called
 	if err != nil {
 		if hs, ok := l.server.(*httpServer); ok {
 			hs.Close()
