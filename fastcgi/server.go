@@ -27,16 +27,16 @@ const (
 	DefaultMaxSpool      = 256 << 20
 )
 
-// A Server is the FastCGI frontend: it takes the place of a FastCGI application and lets Handler answer what web servers
-// ask, in the roles Responder, Authorizer and Filter. Set the fields before the first Serve; Serve, Shutdown and Close
-// may be called from any goroutine, Serve for several listeners. A zero limit is its default.
+// A Server is the FastCGI frontend: it takes the place of a FastCGI application and lets Handler answer what web
+// servers ask, in the roles Responder, Authorizer and Filter. Set the fields before the first Serve; Serve, Shutdown
+// and Close may be called from any goroutine, Serve for several listeners. A zero limit is its default.
 //
-// Requests share a connection (FCGI_MPXS_CONNS). What FCGI_STDIN and FCGI_DATA bring is kept for each request by itself,
-// so that a slow reader never stops the other requests of its connection: up to StdinBuffer bytes in memory, then in a
-// temporary file without a name. For a request that has its connection to itself the server first stops reading the
-// connection, a quarter of a second in all, and again when MaxSpool is reached: then it sees neither a new request nor
-// the end of the connection until the body is read. If other requests are under way at that point, it drops the rest of
-// the body instead, and Body.Read returns [adapters.ErrTooLarge].
+// Requests share a connection (FCGI_MPXS_CONNS). What FCGI_STDIN and FCGI_DATA bring is kept for each request by
+// itself, so that a slow reader never stops the other requests of its connection: up to StdinBuffer bytes in memory,
+// then in a temporary file without a name. For a request that has its connection to itself the server first stops
+// reading the connection, a quarter of a second in all, and again when MaxSpool is reached: then it sees neither a new
+// request nor the end of the connection until the body is read. If other requests are under way at that point, it drops
+// the rest of the body instead, and Body.Read returns [adapters.ErrTooLarge].
 //
 // The web server ends a request by FCGI_ABORT_REQUEST, or all of a connection by closing it, also if it closes only its
 // sending side: their contexts are cancelled at once, with a cause that wraps [adapters.ErrAborted].

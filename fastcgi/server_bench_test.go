@@ -17,11 +17,13 @@ import (
 // nginxGet is what nginx's fastcgi_params and a browser make of a small request.
 func nginxGet(begin string) string {
 	return rec(tBegin, 1, begin) + rec(tParams, 1, pair("QUERY_STRING", "a=b")+pair("REQUEST_METHOD", "GET")+
-		pair("CONTENT_TYPE", "")+pair("CONTENT_LENGTH", "")+pair("SCRIPT_NAME", "/index.php")+pair("REQUEST_URI", "/index.php?a=b")+
-		pair("DOCUMENT_URI", "/index.php")+pair("DOCUMENT_ROOT", "/var/www/html")+pair("SERVER_PROTOCOL", "HTTP/1.1")+
+		pair("CONTENT_TYPE", "")+pair("CONTENT_LENGTH", "")+pair("SCRIPT_NAME", "/index.php")+
+		pair("REQUEST_URI", "/index.php?a=b")+pair("DOCUMENT_URI", "/index.php")+
+		pair("DOCUMENT_ROOT", "/var/www/html")+pair("SERVER_PROTOCOL", "HTTP/1.1")+
 		pair("REQUEST_SCHEME", "http")+pair("GATEWAY_INTERFACE", "CGI/1.1")+pair("SERVER_SOFTWARE", "nginx/1.22.1")+
 		pair("REMOTE_ADDR", "127.0.0.1")+pair("REMOTE_PORT", "50000")+pair("SERVER_ADDR", "127.0.0.1")+
-		pair("SERVER_PORT", "80")+pair("SERVER_NAME", "localhost")+pair("REDIRECT_STATUS", "200")+pair("HTTP_HOST", "localhost")+
+		pair("SERVER_PORT", "80")+pair("SERVER_NAME", "localhost")+pair("REDIRECT_STATUS", "200")+
+		pair("HTTP_HOST", "localhost")+
 		pair("HTTP_USER_AGENT", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0")+
 		pair("HTTP_ACCEPT", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")+
 		pair("HTTP_ACCEPT_LANGUAGE", "en-US,en;q=0.5")+pair("HTTP_ACCEPT_ENCODING", "gzip, deflate, br")+

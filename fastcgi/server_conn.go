@@ -100,7 +100,8 @@ func (c *serverConn) logEnd(err error) {
 	default:
 		level = slog.LevelDebug
 	}
-	c.srv.log().Log(context.Background(), level, "connection closed", "error", err, "peer", c.nc.RemoteAddr(), "requests", requests)
+	c.srv.log().Log(context.Background(), level, "connection closed",
+		"error", err, "peer", c.nc.RemoteAddr(), "requests", requests)
 }
 
 func (c *serverConn) readRecords() error {
@@ -299,8 +300,8 @@ func (c *serverConn) writeLocked(records []byte) error {
 	return err
 }
 
-// end writes records, the last ones of r but for the end of its FCGI_STDERR and FCGI_END_REQUEST, which it appends. Then
-// it closes the connection, if the web server wants that.
+// end writes records, the last ones of r but for the end of its FCGI_STDERR and FCGI_END_REQUEST, which it appends.
+// Then it closes the connection, if the web server wants that.
 func (c *serverConn) end(r *serverRequest, records []byte, end wire.EndRequest) {
 	c.forget(r)
 	c.wmu.Lock()

@@ -21,10 +21,13 @@ func FuzzServer(f *testing.F) {
 	f.Add([]byte(get(1, responderKeep, pair("X", "1")) + get(2, responderOnce)))
 	f.Add([]byte(post(1, "5") + rec(tStdin, 1, "abc") + padded(tStdin, 1, "de", "padding") + rec(tStdin, 1, "")))
 	f.Add([]byte(post(1, "300") + post(2, "") + stdin(1, random(300), 50) + stdin(2, random(300), 50)))
-	f.Add([]byte(rec(tBegin, 1, responderKeep) + rec(tParams, 1, "\x01\x01ab\x80") + rec(tParams, 1, "") + rec(tAbort, 1, "")))
-	f.Add([]byte(rec(tGetValues, 0, pair("FCGI_MAX_CONNS", "")+"\xff") + rec(99, 0, "x") + rec(tBegin, 3, "\x00\x09\x01\x00\x00\x00\x00\x00")))
-	f.Add([]byte(rec(tBegin, 1, "\x00\x03\x01\x00\x00\x00\x00\x00") + rec(tParams, 1, getPair+pair("FCGI_DATA_LENGTH", "3")+
-		pair("FCGI_DATA_LAST_MOD", "0")) + rec(tParams, 1, "") + rec(tStdin, 1, "") + rec(tData, 1, "abc") + rec(tData, 1, "")))
+	f.Add([]byte(rec(tBegin, 1, responderKeep) + rec(tParams, 1, "\x01\x01ab\x80") + rec(tParams, 1, "") +
+		rec(tAbort, 1, "")))
+	f.Add([]byte(rec(tGetValues, 0, pair("FCGI_MAX_CONNS", "")+"\xff") + rec(99, 0, "x") +
+		rec(tBegin, 3, "\x00\x09\x01\x00\x00\x00\x00\x00")))
+	f.Add([]byte(rec(tBegin, 1, filterKeep) + rec(tParams, 1, getPair+pair("FCGI_DATA_LENGTH", "3")+
+		pair("FCGI_DATA_LAST_MOD", "0")) + rec(tParams, 1, "") + rec(tStdin, 1, "") + rec(tData, 1, "abc") +
+		rec(tData, 1, "")))
 	f.Add([]byte(params(1, getPair+pair("X", random(600)), 100) + "\x00\x01"))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		var running, most atomic.Int64

@@ -21,9 +21,9 @@ const (
 	forever = time.Duration(math.MaxInt64)
 )
 
-// A serverInput is FCGI_STDIN or FCGI_DATA of a request: the goroutine of the connection fills it, and the handler reads
-// it as Request.Body or Data.Body. The oldest bytes are in memory, later ones may be in a file. The zero value takes
-// nothing.
+// A serverInput is FCGI_STDIN or FCGI_DATA of a request: the goroutine of the connection fills it, and the handler
+// reads it as Request.Body or Data.Body. The oldest bytes are in memory, later ones may be in a file. The zero value
+// takes nothing.
 type serverInput struct {
 	mu     sync.Mutex
 	opened bool

@@ -22,8 +22,8 @@ const (
 
 var outputBuffers = sync.Pool{New: func() any { return new([outputBuffer]byte) }}
 
-// A serverOutput is the FCGI_STDOUT of a request. It collects what is small, so that a short response leaves in one write
-// together with FCGI_END_REQUEST, and sends what is large without copying it.
+// A serverOutput is the FCGI_STDOUT of a request. It collects what is small, so that a short response leaves in one
+// write together with FCGI_END_REQUEST, and sends what is large without copying it.
 type serverOutput struct {
 	r     *serverRequest
 	array *[outputBuffer]byte

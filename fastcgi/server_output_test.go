@@ -90,10 +90,11 @@ func TestServerResponses(t *testing.T) {
 			want: rec(tStdout, 1, okText("hello")) + rec(tStdout, 1, "") + rec(tEnd, 1, "\x01\x02\x03\x04\x00\x00\x00\x00")},
 		{name: "negative appStatus", answer: with(func(r *adapters.Response) { r.AppStatus = func() int { return -1 } }),
 			want: rec(tStdout, 1, okText("hello")) + rec(tStdout, 1, "") + rec(tEnd, 1, "\xff\xff\xff\xff\x00\x00\x00\x00")},
-		{name: "more than Content-Length", answer: with(func(r *adapters.Response) { r.Header[1].Value = "3" }), log: "more than",
-			want: answer(1, "Status: 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nhel")},
-		{name: "less than Content-Length", answer: with(func(r *adapters.Response) { r.Header[1].Value = "6" }), log: "1 of 6",
-			want: failed(1, 1, "502 Bad Gateway")},
+		{name: "more than Content-Length", log: "more than",
+			answer: with(func(r *adapters.Response) { r.Header[1].Value = "3" }),
+			want:   answer(1, "Status: 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nhel")},
+		{name: "less than Content-Length", log: "1 of 6", want: failed(1, 1, "502 Bad Gateway"),
+			answer: with(func(r *adapters.Response) { r.Header[1].Value = "6" })},
 		{name: "body fails before a byte has left", log: "broken", want: failed(1, 1, "500 Internal Server Error"),
 			answer: func() (*adapters.Response, error) { return response(plain{iotest.ErrReader(broken)}), nil }},
 		{name: "101", answer: with(func(r *adapters.Response) { r.Status = 101 }), want: failed(1, 1, "501 Not Implemented")},
@@ -106,13 +107,14 @@ func TestServerResponses(t *testing.T) {
 			want: rec(tStdout, 1, "Status: 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"+
 				"Content-Length: 24\r\nRetry-After: 2\r\n\r\n503 Service Unavailable\n") +
 				rec(tStdout, 1, "") + rec(tEnd, 1, "\x00\x00\x00\x01\x00\x00\x00\x00")},
-		{name: "error to HEAD", method: "HEAD", answer: fail(adapters.ErrForbidden), want: answer(1, "Status: 403 Forbidden\r\n"+
-			"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 14\r\n\r\n")},
+		{name: "error to HEAD", method: "HEAD", answer: fail(adapters.ErrForbidden),
+			want: answer(1, "Status: 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 14\r\n\r\n")},
 		{name: "timeout", answer: fail(context.DeadlineExceeded), want: failed(1, 1, "504 Gateway Timeout")},
 		{name: "aborted", answer: fail(adapters.ErrAborted), want: answer(1, "")[8:]},
-		{name: "panic", answer: func() (*adapters.Response, error) { panic("ouch") }, want: failed(1, 1, "500 Internal Server Error"),
-			log: "server_output_test.go"},
-		{name: "panic to abort", answer: func() (*adapters.Response, error) { panic(http.ErrAbortHandler) }, want: answer(1, "")[8:]},
+		{name: "panic", log: "server_output_test.go", want: failed(1, 1, "500 Internal Server Error"),
+			answer: func() (*adapters.Response, error) { panic("ouch") }},
+		{name: "panic to abort", want: answer(1, "")[8:],
+			answer: func() (*adapters.Response, error) { panic(http.ErrAbortHandler) }},
 		{name: "panic in the body", log: "in the body", want: failed(1, 1, "500 Internal Server Error"),
 			answer: func() (*adapters.Response, error) { return response(plain{panicReader()}), nil }},
 		{name: "panic in AppStatus", log: "ouch", want: failed(1, 1, "500 Internal Server Error"),
@@ -120,7 +122,8 @@ func TestServerResponses(t *testing.T) {
 		{name: "panic in Close", log: "close", want: failed(1, 1, "500 Internal Server Error"),
 			answer: with(func(r *adapters.Response) { r.Body = panicking{plain{strings.NewReader("hello")}} })},
 		{name: "no response", answer: fail(nil), want: failed(1, 1, "500 Internal Server Error"), log: "panics"},
-		{name: "no body", answer: with(func(r *adapters.Response) { r.Body = nil }), want: failed(1, 1, "500 Internal Server Error")},
+		{name: "no body", want: failed(1, 1, "500 Internal Server Error"),
+			answer: with(func(r *adapters.Response) { r.Body = nil })},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -204,7 +207,8 @@ func TestServerAppStatusNotSticky(t *testing.T) {
 		return resp, nil
 	})}).dial()
 	w.send(get(1, responderKeep))
-	w.expect(rec(tStdout, 1, "Status: 200 OK\r\n\r\n") + rec(tStdout, 1, "") + rec(tEnd, 1, "\x00\x00\x00\x03\x00\x00\x00\x00"))
+	w.expect(rec(tStdout, 1, "Status: 200 OK\r\n\r\n") + rec(tStdout, 1, "") +
+		rec(tEnd, 1, "\x00\x00\x00\x03\x00\x00\x00\x00"))
 	w.send(get(1, responderKeep))
 	w.expect(answer(1, "Status: 200 OK\r\n\r\n"))
 }
@@ -260,20 +264,23 @@ func TestServerWrites(t *testing.T) {
 	const large = 1 << 20
 	text := random(large)
 	header := func(n int) string { return strings.Repeat("h", n) }
+	reply := func(text string) func() *adapters.Response {
+		return func() *adapters.Response { return adapters.Reply(200, "text/plain", text) }
+	}
 	tests := []struct {
 		name   string
 		resp   func() *adapters.Response
 		text   string
 		writes int64 // a vector counts as two here, since the listener hides what the connection is
 	}{
-		{"small", func() *adapters.Response { return adapters.Reply(200, "text/plain", "hello") }, okText("hello"), 1},
-		{"10 KB", func() *adapters.Response { return adapters.Reply(200, "text/plain", text[:10_000]) }, okText(text[:10_000]), 1},
+		{"small", reply("hello"), okText("hello"), 1},
+		{"10 KB", reply(text[:10_000]), okText(text[:10_000]), 1},
 		{"small from a reader", func() *adapters.Response { return response(plain{strings.NewReader("hello")}) },
 			"Status: 200 OK\r\n\r\nhello", 2},
 		{"small from a reader, of known length", func() *adapters.Response {
 			return response(plain{strings.NewReader("hello")}, "Content-Length", "5")
 		}, "Status: 200 OK\r\nContent-Length: 5\r\n\r\nhello", 1},
-		{"1 MB at once", func() *adapters.Response { return adapters.Reply(200, "text/plain", text) }, okText(text), 2*17 + 1},
+		{"1 MB at once", reply(text), okText(text), 2*17 + 1},
 		{"1 MB from a reader", func() *adapters.Response { return response(plain{strings.NewReader(text)}) },
 			"Status: 200 OK\r\n\r\n" + text, 2*32 + 1},
 		{"header of 20 KB", func() *adapters.Response { return response(adapters.NoBody, "X", header(20_000)) },
@@ -343,7 +350,9 @@ func TestServerHeaderDelay(t *testing.T) {
 var endless = readFunc(func(p []byte) (int, error) { return len(p), nil })
 
 func TestServerAbortDuringOutput(t *testing.T) {
-	ts := serveTest(t, "unix", &Server{Handler: respond(func() (*adapters.Response, error) { return response(plain{endless}), nil })})
+	ts := serveTest(t, "unix", &Server{Handler: respond(func() (*adapters.Response, error) {
+		return response(plain{endless}), nil
+	})})
 	w := ts.dial()
 	w.send(get(1, responderKeep))
 	w.expect("\x01\x06\x00\x01")
@@ -402,7 +411,6 @@ func TestServerAuthorizer(t *testing.T) {
 }
 
 func TestServerFilter(t *testing.T) {
-	const filter = "\x00\x03\x01\x00\x00\x00\x00\x00"
 	begun := make(chan *adapters.Request, 10)
 	w := serveTest(t, "unix", &Server{Handler: adapters.HandlerFunc(
 		func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
@@ -416,7 +424,7 @@ func TestServerFilter(t *testing.T) {
 				req.Data.LastMod.Unix())), nil
 		})}).dial()
 	begin := func(pairs ...string) string {
-		return rec(tBegin, 1, filter) + rec(tParams, 1, postPair+strings.Join(pairs, "")) + rec(tParams, 1, "")
+		return rec(tBegin, 1, filterKeep) + rec(tParams, 1, postPair+strings.Join(pairs, "")) + rec(tParams, 1, "")
 	}
 	length, lastMod := pair("FCGI_DATA_LENGTH", "5"), pair("FCGI_DATA_LAST_MOD", "830736000")
 	tests := []struct{ name, begin, stdin, data, want string }{
@@ -475,7 +483,7 @@ func TestServerFilterLargeBody(t *testing.T) {
 	for quota, want := range map[int64]string{0: ok(1, digest(body)), -1: failed(1, 0, "413 Request Entity Too Large")} {
 		ts := serveTest(t, "unix", &Server{Handler: digestApp{}, MaxSpool: quota})
 		w := ts.dial()
-		w.send(rec(tBegin, 1, "\x00\x03\x01\x00\x00\x00\x00\x00"), rec(tParams, 1, postPair+pair("FCGI_DATA_LENGTH", "0")+
+		w.send(rec(tBegin, 1, filterKeep), rec(tParams, 1, postPair+pair("FCGI_DATA_LENGTH", "0")+
 			pair("FCGI_DATA_LAST_MOD", "0")), rec(tParams, 1, ""), stdin(1, body, 10_000))
 		w.expect(want)
 		assert.Empty(t, tempFiles(t))

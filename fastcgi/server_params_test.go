@@ -149,7 +149,8 @@ func TestServerParamsApart(t *testing.T) {
 	w.expect(rec(tValues, 0, "")) // no output before the end of FCGI_PARAMS
 	w.send(rec(tParams, 1, ""))
 	w.expect(failed(1, 0, "431 Request Header Fields Too Large"))
-	w.send(rec(tBegin, 1, responderKeep), rec(tBegin, 2, responderKeep), rec(tParams, 2, getPair[:4]), rec(tParams, 1, getPair[:9]),
+	w.send(rec(tBegin, 1, responderKeep), rec(tBegin, 2, responderKeep))
+	w.send(rec(tParams, 2, getPair[:4]), rec(tParams, 1, getPair[:9]),
 		rec(tParams, 2, getPair[4:]+pair("X", "2")), rec(tParams, 1, getPair[9:]+pair("X", "1")), rec(tParams, 1, ""))
 	w.send(rec(tStdin, 1, ""))
 	w.expect(ok(1, "[X=1]"))
@@ -169,7 +170,8 @@ func TestServerRequest(t *testing.T) {
 	w.send(get(1, responderKeep, pair("QUERY_STRING", "a=b"), pair("REQUEST_URI", "/p?a=b"), pair("SCRIPT_NAME", "/p"),
 		pair("HTTP_HOST", "h"), pair("HTTP_X_Y", "z"), pair("CONTENT_LENGTH", ""), pair("OTHER", "o")))
 	w.expect(ok(1, ""))
-	assert.Equal(t, []any{"GET", "a=b", "/p?a=b", "/p", "h"}, []any{got.Method, got.Query, got.URI, got.Script.Name, got.Host})
+	assert.Equal(t, []string{"GET", "a=b", "/p?a=b", "/p", "h"},
+		[]string{got.Method, got.Query, got.URI, got.Script.Name, got.Host})
 	assert.Equal(t, adapters.Header{{Name: "X-Y", Value: "z"}}, got.Header)
 	assert.Equal(t, []adapters.Var{{Name: "OTHER", Value: "o"}}, got.Vars)
 	assert.Equal(t, adapters.Responder, got.Role)
@@ -208,7 +210,8 @@ func TestServerParamsTimeout(t *testing.T) {
 		{name: "a part of BEGIN_REQUEST", send: []string{rec(tBegin, 1, responderKeep)[:12]}, closed: true},
 		{name: "no PARAMS", send: []string{rec(tBegin, 1, responderKeep)}, closed: true},
 		{name: "no end of PARAMS", send: []string{rec(tBegin, 1, responderKeep), rec(tParams, 1, getPair)}, closed: true},
-		{name: "PARAMS of a second request", send: []string{get(1, responderKeep), rec(tBegin, 2, responderKeep)}, closed: true},
+		{name: "PARAMS of a second request", closed: true,
+			send: []string{get(1, responderKeep), rec(tBegin, 2, responderKeep)}},
 		{name: "a part of GET_VALUES", send: []string{rec(tGetValues, 0, "12345678")[:12]}, closed: true},
 		{name: "no STDIN", send: []string{post(1, "10")}},
 		{name: "a part of STDIN", send: []string{post(1, "10"), rec(tStdin, 1, "12345")[:10]}},

@@ -50,7 +50,9 @@ func (a *peerApp) Serve(ctx context.Context, req *adapters.Request) (*adapters.R
 	case "/header":
 		return response(adapters.NoBody, "X-Long", strings.Repeat("h", 3000)), nil
 	case "/304":
-		return &adapters.Response{Status: 304, Header: adapters.Header{{Name: "ETag", Value: `"x"`}}, Body: adapters.NoBody}, nil
+		resp := response(adapters.NoBody, "ETag", `"x"`)
+		resp.Status = 304
+		return resp, nil
 	case "/busy":
 		return nil, &adapters.Error{Op: "app", RetryAfter: time.Second, Err: adapters.ErrBusy}
 	case "/early":
@@ -143,8 +145,9 @@ func (s *webServer) run(t *testing.T) {
 			resp, _, err := s.do(t, "POST", fmt.Sprintf("/echo?n=%d", i), strings.NewReader(body))
 			require.NoError(t, err)
 			assert.Equal(t, 200, resp.StatusCode)
+			h := resp.Header
 			assert.Equal(t, []string{fmt.Sprint(size, " ", digest(body)), "POST", fmt.Sprint("n=", i), "a=b; c=d"},
-				[]string{resp.Header.Get("X-Body"), resp.Header.Get("X-Method"), resp.Header.Get("X-Query"), resp.Header.Get("X-Cookie")})
+				[]string{h.Get("X-Body"), h.Get("X-Method"), h.Get("X-Query"), h.Get("X-Cookie")})
 		}
 	}
 	body := bigText[:300_000]

@@ -104,7 +104,8 @@ func TestServerRecords(t *testing.T) {
 				rec(tParams, 1, pair("CONTENT_LENGTH", "3")) + rec(tParams, 1, "") + rec(tStdin, 1, "a") +
 				rec(tGetValues, 0, pair("FCGI_MPXS_CONNS", "")) + rec(tStdin, 1, "bc") + emptyStdin,
 			want: rec(tValues, 0, "") + rec(tValues, 0, pair("FCGI_MPXS_CONNS", "1")) + abc},
-		{name: "4.1 with a request id", send: rec(tGetValues, 1, pair("FCGI_MAX_CONNS", "")) + get(1, responderKeep), want: ok(1, "")},
+		{name: "4.1 with a request id", want: ok(1, ""),
+			send: rec(tGetValues, 1, pair("FCGI_MAX_CONNS", "")) + get(1, responderKeep)},
 		{name: "4.2 type 0", send: rec(0, 0, ""), want: unknownType(0)},
 		{name: "4.2 type 12", send: rec(12, 0, ""), want: unknownType(12)},
 		{name: "4.2 type 200", send: rec(200, 0, ""), want: unknownType(200)},
@@ -123,16 +124,19 @@ func TestServerRecords(t *testing.T) {
 		{name: "5.1 active id", send: rec(tBegin, 1, responderKeep) + rec(tBegin, 1, responderKeep), end: true},
 		{name: "5.1 role 99", send: get(1, "\x00\x63\x01\x00\x00\x00\x00\x00"), want: rec(tEnd, 1, unknownRole)},
 		{name: "5.1 role 0", send: get(1, "\x00\x00\x01\x00\x00\x00\x00\x00"), want: rec(tEnd, 1, unknownRole)},
-		{name: "5.1 role 256 is no role 0 or 1", send: get(1, "\x01\x01\x01\x00\x00\x00\x00\x00"), want: rec(tEnd, 1, unknownRole)},
-		{name: "5.1 role 99, not kept", send: get(1, "\x00\x63\x00\x00\x00\x00\x00\x00"), want: rec(tEnd, 1, unknownRole), end: true},
+		{name: "5.1 role 257", send: get(1, "\x01\x01\x01\x00\x00\x00\x00\x00"), want: rec(tEnd, 1, unknownRole)},
+		{name: "5.1 role 99, not kept", end: true,
+			send: get(1, "\x00\x63\x00\x00\x00\x00\x00\x00"), want: rec(tEnd, 1, unknownRole)},
 
 		{name: "5.2 no PARAMS", send: rec(tBegin, 1, responderKeep) + rec(tParams, 1, "") + emptyStdin, want: bad},
-		{name: "5.2 PARAMS before BEGIN_REQUEST", send: rec(tParams, 1, pair("X", "0")) + get(1, responderKeep), want: ok(1, "")},
+		{name: "5.2 PARAMS before BEGIN_REQUEST", want: ok(1, ""),
+			send: rec(tParams, 1, pair("X", "0")) + get(1, responderKeep)},
 		{name: "5.2 PARAMS after their end", want: abc, send: post(1, "3") + rec(tParams, 1, pair("X", "evil")) +
 			rec(tParams, 1, "") + rec(tStdin, 1, "abc") + emptyStdin},
 		{name: "5.2 STDIN before the end of PARAMS", want: bad, send: rec(tBegin, 1, responderKeep) +
 			rec(tParams, 1, postPair) + rec(tStdin, 1, "abc") + rec(tParams, 1, "") + emptyStdin},
-		{name: "5.2 HTTP_PROXY", send: get(1, responderKeep, pair("HTTP_PROXY", "http://evil"), pair("X", "1")), want: ok(1, "[X=1]")},
+		{name: "5.2 HTTP_PROXY", want: ok(1, "[X=1]"),
+			send: get(1, responderKeep, pair("HTTP_PROXY", "http://evil"), pair("X", "1"))},
 
 		{name: "5.4 ABORT during PARAMS", want: rec(tEnd, 1, completed),
 			send: rec(tBegin, 1, responderKeep) + rec(tParams, 1, getPair) + rec(tAbort, 1, "")},

@@ -142,7 +142,7 @@ func TestServerInterleavedBodies(t *testing.T) {
 	assert.Empty(t, tempFiles(t))
 }
 
-// Where the quota for files is used up: a request that is alone makes the web server wait, one of several loses its body.
+// Where the quota for files is used up, a request that is alone makes the web server wait; another loses its body.
 func TestServerSpoolLimit(t *testing.T) {
 	const size = 2 << 20
 	body := random(size)

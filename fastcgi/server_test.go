@@ -23,10 +23,12 @@ import (
 
 // The bytes of the web server are written here by hand, apart from package wire.
 const (
-	tBegin, tAbort, tEnd, tParams, tStdin, tStdout, tStderr, tData, tGetValues, tValues, tUnknown = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+	tBegin, tAbort, tEnd, tParams, tStdin, tStdout, tStderr, tData = 1, 2, 3, 4, 5, 6, 7, 8
+	tGetValues, tValues, tUnknown                                  = 9, 10, 11
 
 	responderOnce = "\x00\x01\x00\x00\x00\x00\x00\x00"
 	responderKeep = "\x00\x01\x01\x00\x00\x00\x00\x00"
+	filterKeep    = "\x00\x03\x01\x00\x00\x00\x00\x00"
 	completed     = "\x00\x00\x00\x00\x00\x00\x00\x00"
 )
 
@@ -57,7 +59,8 @@ var (
 
 // get is a request without a body, as nginx sends one.
 func get(id uint16, begin string, pairs ...string) string {
-	return rec(tBegin, id, begin) + rec(tParams, id, getPair+strings.Join(pairs, "")) + rec(tParams, id, "") + rec(tStdin, id, "")
+	return rec(tBegin, id, begin) + rec(tParams, id, getPair+strings.Join(pairs, "")) + rec(tParams, id, "") +
+		rec(tStdin, id, "")
 }
 
 // post is a request up to its body.
