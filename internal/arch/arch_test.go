@@ -53,6 +53,9 @@ const graph = `
 	fastcgi/wire, scgi/wire, scgi/uwsgi < conformance, conformance/...;
 	conformance/faulty < conformance;
 
+	# The reference application as a program of its own, for tests with web servers.
+	adapters/adaptertest, adapters/open, cgi < adapters/adaptertest/script;
+
 	# The command line.
 	adapters/..., fastcgi/..., scgi/..., cgi, egi/..., conformance/..., internal/... < cli;
 	cli < cli/gangway;
@@ -61,7 +64,7 @@ const graph = `
 	adapters/..., fastcgi/..., scgi/..., cgi, egi/... < examples/..., bench/...;
 
 	# Other modules, each where it is needed and nowhere else.
-	github.com/stretchr/testify/... < adapters/adaptertest;
+	github.com/stretchr/testify/... < adapters/adaptertest, internal/peer;
 	github.com/tg123/go-htpasswd < adapters/middleware;
 	github.com/urfave/cli/v2 < cli;
 	github.com/yookoala/gofast < fastcgi/gofast, bench/...;
