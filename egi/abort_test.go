@@ -65,6 +65,7 @@ func TestNotFlushed(t *testing.T) {
 		next := make(chan struct{})
 		resp, err := egi.HTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.(http.Flusher).Flush()
+			<-next
 			fmt.Fprint(w, "one ")
 			<-next
 			fmt.Fprint(w, "two")
@@ -77,9 +78,12 @@ func TestNotFlushed(t *testing.T) {
 			done <- err
 		}()
 		synctest.Wait()
-		close(next)
+		next <- struct{}{}
+		synctest.Wait()
+		assert.Equal(t, "|", client.String())
+		next <- struct{}{}
 		assert.NoError(t, <-done)
-		assert.Contains(t, []string{"|one two", "one |two"}, client.String())
+		assert.Equal(t, "|one two", client.String())
 		resp.Body.Close()
 	})
 }
@@ -220,11 +224,17 @@ func TestCancelWhileWriting(t *testing.T) {
 // TestLateUse uses a ResponseWriter after its handler has returned: no other response may get what it writes.
 func TestLateUse(t *testing.T) {
 	var late http.ResponseWriter
-	_, _, err := ask(t, egi.HTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	var ctx context.Context
+	first, err := egi.HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "early")
-		late = w
-	})), newRequest("GET", "/"))
+		late, ctx = w, r.Context()
+	})).Serve(t.Context(), newRequest("GET", "/"))
 	require.NoError(t, err)
+	defer first.Body.Close()
+	early, err := io.ReadAll(first.Body)
+	require.NoError(t, err)
+	assert.Equal(t, "early", string(early))
+	assert.Error(t, ctx.Err(), "cancelled when the handler has returned")
 	_, body, err := ask(t, egi.HTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, "mine")
 		_, err := fmt.Fprint(late, "LATE")

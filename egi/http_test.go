@@ -221,7 +221,8 @@ func TestBadURI(t *testing.T) {
 }
 
 func TestInformational(t *testing.T) {
-	early := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	early := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Nil(t, adapters.RequestOf(r.Context()).Informational, "belongs to Serve")
 		w.Header().Set("Link", "</a.css>; rel=preload")
 		w.WriteHeader(103)
 		w.Header().Set("X", "y")

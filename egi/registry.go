@@ -22,8 +22,8 @@ var DefaultRegistry = new(Registry)
 // Define registers fn in the [DefaultRegistry].
 func Define(name string, fn Func) { DefaultRegistry.Define(name, fn) }
 
-// Define lets fn answer the requests whose canonical path is name, such as "/name.egi". It panics if name does not begin
-// with a slash or is taken.
+// Define lets fn answer the requests whose canonical path is name, such as "/name.egi". It panics if name does not
+// begin with a slash or is taken.
 func (g *Registry) Define(name string, fn Func) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -51,7 +51,7 @@ func (x *exchange) fail(err error) {
 // gone returns why nothing more may be written.
 func (x *exchange) gone() error {
 	switch {
-	case x.over, x.done:
+	case x.over:
 		return fmt.Errorf("egi: %w", adapters.ErrAborted)
 	case x.err != nil:
 		return x.err

@@ -21,7 +21,8 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 )
 
-// A Handler asks the application at Target. It is safe for concurrent use; its fields must not change once it is in use.
+// A Handler asks the application at Target. It is safe for concurrent use; its fields must not change once it is in
+// use.
 //
 // The application gets the request target behind the path of Target, as the client sent it unless path or query were
 // rewritten, and the client's Host. It gets no meta-variables but X-Forwarded-For, X-Forwarded-Host and

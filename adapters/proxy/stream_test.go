@@ -139,6 +139,27 @@ func TestStalledUpload(t *testing.T) {
 	}
 }
 
+// TestForeignTransport has a request that is aborted not wait for the client either if the connections are not ours.
+func TestForeignTransport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		h := &proxy.Handler{Target: &url.URL{Scheme: "http", Host: "app"}, Transport: &http.Transport{
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				ours, theirs := net.Pipe()
+				go io.Copy(io.Discard, theirs)
+				return ours, nil
+			},
+		}}
+		r, w := io.Pipe()
+		defer w.Close()
+		req := newRequest("POST", "/")
+		req.Body, req.ContentLength = r, -1
+		_, err := h.Serve(ctx, req)
+		assert.Equal(t, 504, adapters.StatusOf(err))
+	})
+}
+
 func TestBrokenUpload(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -18,6 +18,7 @@ import (
 func TestOddFiles(t *testing.T) {
 	base := tree(t, map[string]string{
 		"secret": "secret", "root/inside": "inside", "root/locked": "locked", "root/d/x": "x", "other/x": "secret",
+		`root/d\x`: "one name here, two elsewhere",
 	})
 	root := filepath.Join(base, "root")
 	in := func(name string) string { return filepath.Join(root, name) }
@@ -54,6 +55,7 @@ func TestOddFiles(t *testing.T) {
 		{"/device", 404, 404},
 		{"/locked", locked, locked},
 		{"/inside\x00", 404, 404},
+		{`/d\x`, 404, 404},
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {

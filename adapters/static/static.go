@@ -1,6 +1,6 @@
 // Package static answers requests with the files beneath a folder: AppWeb's copy handler, usually the last route. It
-// knows ranges (single and multiple), conditional requests (RFC 9110 sections 13 and 14) and index files; it never lists
-// a folder. Files leave through sendfile(2) where the frontend's writer can use it.
+// knows ranges (single and multiple), conditional requests (RFC 9110 sections 13 and 14) and index files; it never
+// lists a folder. Files leave through sendfile(2) where the frontend's writer can use it.
 //
 // Begin with [Dir] and [Files].
 package static
@@ -23,14 +23,14 @@ import (
 // Dir returns a Handler for the files beneath the folder root.
 func Dir(root string) *Files { return &Files{Root: root} }
 
-// Files answers GET and HEAD with the files beneath Root that the path of the request names; other methods are 405. Names
-// that begin with a dot are not found, /.well-known apart (RFC 8615); nor is a path with %2F or %5C, what is neither a
-// regular file nor a folder, and what a symbolic link outside of Root points to. Root is opened for each request, so that
-// a Root that is a link can be switched to another folder.
+// Files answers GET and HEAD with the files beneath Root that the path of the request names; other methods are 405.
+// Names that begin with a dot are not found, /.well-known apart (RFC 8615); nor is a path with %2F or %5C, what is
+// neither a regular file nor a folder, and what a symbolic link outside of Root points to. Root is opened for each
+// request, so that a Root that is a link can be switched to another folder.
 //
 // The ETag is strong and made of the time of the last change, as precise as the file system keeps it, and the length:
-// whoever replaces a file by one of the same length and time keeps its ETag. The fields must not change once the Handler
-// is in use; it is safe for concurrent use.
+// whoever replaces a file by one of the same length and time keeps its ETag. The fields must not change once the
+// Handler is in use; it is safe for concurrent use.
 type Files struct {
 	Root string
 	// Prefix is what Root stands for in the path: with "/docs" Root holds "a.txt" for "/docs/a.txt". Other paths are
@@ -46,8 +46,8 @@ type Files struct {
 }
 
 // Serve answers with the file or the index of the folder that req.Path names, or redirects to the folder's path with a
-// slash. The error wraps [adapters.ErrDeclined], [adapters.ErrNotFound], or [adapters.ErrForbidden] for a file that this
-// process may not read and for a folder without an index.
+// slash. The error wraps [adapters.ErrDeclined], [adapters.ErrNotFound], or [adapters.ErrForbidden] for a file that
+// this process may not read and for a folder without an index.
 func (s *Files) Serve(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
 	script, ok := req.Script.Mount(s.Prefix)
 	path := script.PathInfo
@@ -72,9 +72,9 @@ func (s *Files) Serve(_ context.Context, req *adapters.Request) (*adapters.Respo
 	return f.answer(req), nil
 }
 
-// ServeFile answers req, whatever its path, with the regular file called name, a path beneath Root with slashes. Neither
-// Hide nor a leading dot matters. It is for applications that name the file to send. To a method other than GET and HEAD
-// the answer is the whole file. Errors are those of Serve.
+// ServeFile answers req, whatever its path, with the regular file called name, a path beneath Root with slashes.
+// Neither Hide nor a leading dot matters. It is for applications that name the file to send. To a method other than GET
+// and HEAD the answer is the whole file. Errors are those of Serve.
 func (s *Files) ServeFile(req *adapters.Request, name string) (*adapters.Response, error) {
 	f, err := s.open(name)
 	switch {

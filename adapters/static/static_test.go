@@ -120,7 +120,6 @@ func TestPaths(t *testing.T) {
 		{"/b/c/", 403, "", "", ""},
 		{"/empty/", 403, "", "", ""},
 		{"/folderindex/", 403, "", "", ""},
-		{"/hiddenindex/", 403, "", "", ""},
 		{"/missing", 404, "", "", ""},
 		{"/missing/", 404, "", "", ""},
 		{"/a.txt/", 404, "", "", ""},
@@ -233,6 +232,9 @@ func TestIndex(t *testing.T) {
 		_, _, body := ask(t, h, newRequest("GET", path))
 		assert.Equal(t, want, body)
 	}
+	h.Hide = func(name string) bool { return name == "b/index.html" }
+	status, _, _ := ask(t, h, newRequest("GET", "/b/"))
+	assert.Equal(t, 403, status)
 }
 
 // TestHideFoldsCase has a name in another case not get around Hide where the file system does not care about case.
