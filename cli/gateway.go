@@ -42,12 +42,12 @@ type application interface {
 
 // run serves until a signal ends it, or something that cannot be mended.
 func (g *gateway) run() error {
-	signals := notify(g.reopenLog)
-	defer signals.release()
 	if err := g.openLog(); err != nil {
 		return err
 	}
 	defer g.closeLog()
+	signals := notify(g.reopenLog)
+	defer signals.release()
 	defer g.closeApps(signals.cut)
 	if g.addresses[0] == "cgi:" {
 		return g.runScript(signals.stop)

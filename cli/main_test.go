@@ -11,5 +11,9 @@ import (
 
 // TestMain puts this program into PATH as gangway.
 func TestMain(m *testing.M) {
+	os.Setenv(raceOptions, "atexit_sleep_ms=0") // a second for each process otherwise
 	testscript.Main(leak.Check(m), map[string]func(){"gangway": func() { os.Exit(Main()) }})
 }
+
+// raceOptions is where the race detector finds its options.
+const raceOptions = "GORACE"

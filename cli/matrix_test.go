@@ -171,7 +171,7 @@ func askScript(t *testing.T, app, dir string) string {
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "GATEWAY_INTERFACE=CGI/1.1", "REQUEST_METHOD=" + method(app), "REQUEST_URI=/run?q",
 		"QUERY_STRING=q", "CONTENT_LENGTH=5", "SCRIPT_NAME=/run", "SCRIPT_FILENAME=" + dir + "/run", "DOCUMENT_ROOT=" + dir,
-		"SERVER_PROTOCOL=HTTP/1.1",
+		"SERVER_PROTOCOL=HTTP/1.1", raceOptions + "=" + os.Getenv(raceOptions),
 	}
 	cmd.Stdin = strings.NewReader("hello")
 	var diag bytes.Buffer

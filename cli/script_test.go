@@ -25,16 +25,23 @@ import (
 // TestScripts runs testdata/*.txtar. Beside testscript's own commands they have those of scriptCommands.
 func TestScripts(t *testing.T) {
 	peer.Need(t, "curl")
-	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: scriptCommands(), RequireUniqueNames: true})
+	runScripts(t, "testdata", nil)
 }
 
 // TestPHP runs testdata/php/*.txtar, with a private php-fpm at fcgi+unix://$PHP.
 func TestPHP(t *testing.T) {
 	_, socket := peer.PHPFPM(t, "php_admin_flag[display_errors] = off")
+	runScripts(t, "testdata/php", map[string]string{"PHP": socket})
+}
+
+func runScripts(t *testing.T, dir string, vars map[string]string) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/php", Cmds: scriptCommands(), RequireUniqueNames: true,
+		Dir: dir, Cmds: scriptCommands(), RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("PHP", socket)
+			env.Setenv(raceOptions, os.Getenv(raceOptions))
+			for name, value := range vars {
+				env.Setenv(name, value)
+			}
 			return nil
 		},
 	})
@@ -94,7 +101,7 @@ func command(ts *testscript.TestScript, name string, args []string, out, diag io
 	ts.Check(err)
 	cmd := exec.Command(path, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), out, diag
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "WORK", "GATEWAY_INTERFACE", "REQUEST_METHOD"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "WORK", "GATEWAY_INTERFACE", "REQUEST_METHOD", raceOptions} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
