@@ -56,8 +56,8 @@ type Client struct {
 
 	// MaxIdle is how many connections without a request are kept for longer than a moment; 0 is 4, below 0 none.
 	MaxIdle int
-	// KeepConn is for how long after it was opened a connection takes requests (FCGI_KEEP_CONN), idle or not, and so how
-	// long other clients of the application may have to wait for its worker; 0 is 1 s. Below 0 each request gets its own.
+	// KeepConn is for how long after its opening a connection takes requests (FCGI_KEEP_CONN), idle or not, and so how
+	// long other clients of the application may wait for its worker; 0 is 1 s. Below 0 each request gets its own.
 	KeepConn time.Duration
 
 	// ConnectTimeout bounds the opening of a connection; 0 is 5 s.

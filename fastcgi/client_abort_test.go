@@ -60,7 +60,7 @@ func TestClientAborts(t *testing.T) {
 			assert.ErrorIs(t, err, context.DeadlineExceeded)
 			assert.Equal(t, 504, adapters.StatusOf(err))
 		}},
-		{"cancelled while Read waits", record(tStdout, 1, hello), func(t *testing.T, c adapters.Handler, began chan string) {
+		{"cancelled while Read waits", stdout(hello), func(t *testing.T, c adapters.Handler, began chan string) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			b := body(t, c, ctx)
 			<-began
@@ -70,7 +70,7 @@ func TestClientAborts(t *testing.T) {
 			assert.ErrorIs(t, err, errLeft)
 			assert.NoError(t, b.Close())
 		}},
-		{"closed while Read waits", record(tStdout, 1, hello), func(t *testing.T, c adapters.Handler, began chan string) {
+		{"closed while Read waits", stdout(hello), func(t *testing.T, c adapters.Handler, began chan string) {
 			b := body(t, c, t.Context())
 			<-began
 			time.AfterFunc(20*time.Millisecond, func() { b.Close() })
@@ -79,14 +79,14 @@ func TestClientAborts(t *testing.T) {
 			assert.ErrorIs(t, err, adapters.ErrAborted)
 			assert.Equal(t, adapters.StatusClientGone, adapters.StatusOf(err))
 		}},
-		{"closed while WriteTo waits", record(tStdout, 1, hello), func(t *testing.T, c adapters.Handler, began chan string) {
+		{"closed while WriteTo waits", stdout(hello), func(t *testing.T, c adapters.Handler, began chan string) {
 			b := body(t, c, t.Context())
 			<-began
 			time.AfterFunc(20*time.Millisecond, func() { b.Close() })
 			_, err := b.(io.WriterTo).WriteTo(new(writer))
 			assert.ErrorIs(t, err, adapters.ErrAborted)
 		}},
-		{"closed while WriteTo writes", record(tStdout, 1, hello), func(t *testing.T, c adapters.Handler, began chan string) {
+		{"closed while WriteTo writes", stdout(hello), func(t *testing.T, c adapters.Handler, began chan string) {
 			b := body(t, c, t.Context())
 			<-began
 			w := &writer{wrote: make(chan struct{})}
@@ -107,7 +107,7 @@ func TestClientAborts(t *testing.T) {
 			}
 			soon(t, done, "WriteTo")
 		}},
-		{"closed before it is read", record(tStdout, 1, hello), func(t *testing.T, c adapters.Handler, began chan string) {
+		{"closed before it is read", stdout(hello), func(t *testing.T, c adapters.Handler, began chan string) {
 			b := body(t, c, t.Context())
 			<-began
 			assert.NoError(t, b.Close())
@@ -141,17 +141,17 @@ func TestClientAborts(t *testing.T) {
 	}
 }
 
-// TestClientAbortGrace: an application that minds no FCGI_ABORT_REQUEST loses its connection when the grace is over, and
-// until then it counts as busy.
+// TestClientAbortGrace: an application that minds no FCGI_ABORT_REQUEST loses its connection when the grace is over,
+// and until then it counts as busy.
 func TestClientAbortGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lost := make(chan time.Duration, 1)
 		c, a, stop := pipes(t, func(p *peer) {
 			p.request()
 			began := time.Now()
-			p.say(record(tStdout, 1, hello))
+			p.say(stdout(hello))
 			for p.SetReadDeadline(time.Now().Add(time.Hour)) == nil { // minds nothing and goes on
-				if _, err := io.WriteString(p, record(tStdout, 1, "more")); err != nil {
+				if _, err := io.WriteString(p, stdout("more")); err != nil {
 					break
 				}
 				time.Sleep(time.Second)
@@ -175,7 +175,7 @@ func TestClientAbortGrace(t *testing.T) {
 func TestClientAbortIsHeeded(t *testing.T) {
 	c, _ := listen(t, func(p *peer) {
 		p.request()
-		p.say(record(tStdout, 1, hello))
+		p.say(stdout(hello))
 		typ, id, _, _ := p.next()
 		assert.Equal(t, []int{tAbort, 1}, []int{int(typ), id})
 		p.say(end(1, 0, 0))
@@ -251,14 +251,14 @@ func TestClientTimeout(t *testing.T) {
 		{name: "silent", app: func(p *peer) { p.request(); p.next() }, took: timeout, err: adapters.ErrTimeout},
 		{name: "reads nothing", app: func(*peer) { time.Sleep(time.Hour) }, took: timeout, err: adapters.ErrTimeout},
 		{name: "silent after the header", took: timeout, err: adapters.ErrTimeout,
-			app: func(p *peer) { p.request(); p.say(record(tStdout, 1, hello)); p.next() }},
+			app: func(p *peer) { p.request(); p.say(stdout(hello)); p.next() }},
 		{name: "slow but not silent", took: 4 * 50 * time.Second,
 			app: func(p *peer) {
 				p.request()
-				p.say(record(tStdout, 1, hello))
+				p.say(stdout(hello))
 				for range 4 {
 					time.Sleep(50 * time.Second)
-					p.say(record(tStderr, 1, "."))
+					p.say(stderr("."))
 				}
 				p.say(end(1, 0, 0))
 			}},
@@ -342,7 +342,8 @@ func TestClientConnectTimeout(t *testing.T) {
 		assert.Equal(t, 5*time.Second, time.Since(began))
 		assert.ErrorIs(t, err, adapters.ErrTimeout)
 		assert.Equal(t, 504, adapters.StatusOf(err))
-		assert.EqualError(t, err, "fastcgi: dial tcp pipe: application timed out: no connection within 5s (limit ConnectTimeout)")
+		assert.EqualError(t, err,
+			"fastcgi: dial tcp pipe: application timed out: no connection within 5s (limit ConnectTimeout)")
 	})
 }
 
@@ -351,9 +352,9 @@ func TestClientStderrEndsWithClose(t *testing.T) {
 	for range 50 {
 		c, _ := listen(t, func(p *peer) {
 			p.request()
-			p.say(record(tStdout, 1, hello))
+			p.say(stdout(hello))
 			for {
-				if _, err := io.WriteString(p, record(tStderr, 1, "oh")); err != nil {
+				if _, err := io.WriteString(p, stderr("oh")); err != nil {
 					return
 				}
 			}

@@ -205,7 +205,7 @@ func TestClientBodyFails(t *testing.T) {
 	t.Run("while the response is read", func(t *testing.T) {
 		c, _ := listen(t, func(p *peer) {
 			p.head()
-			p.say(record(tStdout, 1, hello))
+			p.say(stdout(hello))
 			io.Copy(io.Discard, p)
 		})
 		body := newSlowBody()

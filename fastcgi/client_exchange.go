@@ -18,9 +18,9 @@ import (
 
 // An exchange is one request on one connection and its response, of which it is the Body.
 //
-// Up to three goroutines touch it: the reader, who called Serve and later calls Read or WriteTo; the sender, if there is
-// a body to wait for; and who aborts, by Close or by cancelling ctx. Who ends the exchange first sets err and decides
-// what becomes of the connection.
+// Up to three goroutines touch it: the reader, who called Serve and later calls Read or WriteTo; the sender, if there
+// is a body to wait for; and who aborts, by Close or by cancelling ctx. Who ends the exchange first sets err and
+// decides what becomes of the connection.
 type exchange struct {
 	c    *Client
 	conn *conn

@@ -33,7 +33,8 @@ func TestClientRequestIDs(t *testing.T) {
 			if b[1] == byte(wire.TypeBeginRequest) {
 				h, _ := wire.ParseHeader(b[:n])
 				got = append(got, h.RequestID)
-				far.Write(wire.EndRequest{}.Append(wire.AppendRecord(nil, wire.TypeStdout, h.RequestID, []byte("X: y\n\n")), h.RequestID))
+				answer := wire.AppendRecord(nil, wire.TypeStdout, h.RequestID, []byte("X: y\n\n"))
+				far.Write(wire.EndRequest{}.Append(answer, h.RequestID))
 			}
 		}
 	}()
@@ -86,8 +87,8 @@ func FuzzClientRecords(f *testing.F) {
 	stream = wire.AppendRecord(stream, wire.TypeStderr, 1, []byte("oh"))
 	f.Add(wire.EndRequest{AppStatus: 3}.Append(stream, 1), uint64(1), false)
 	f.Add(wire.EndRequest{}.Append(wire.AppendUnknownType(stream, 99), 2), uint64(2), true)
-	padded := wire.Header{Version: 1, Type: wire.TypeStdout, RequestID: 1, ContentLength: 1, PaddingLength: 255}.Append(nil)
-	f.Add(append(padded, stream...), uint64(3), false)
+	h := wire.Header{Version: 1, Type: wire.TypeStdout, RequestID: 1, ContentLength: 1, PaddingLength: 255}
+	f.Add(append(h.Append(nil), stream...), uint64(3), false)
 	f.Add(bytes.Repeat(stream, 5), uint64(4), true)
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64, large bool) {
 		if large { // so that the large buffer comes into use
@@ -95,9 +96,10 @@ func FuzzClientRecords(f *testing.F) {
 		}
 		stdout, stderr, end, bad := asked(data, 1)
 		var gotOut, gotErr bytes.Buffer
+		from := &pieces{data: data, rand: rand.New(rand.NewPCG(seed, 0)), small: !large}
 		x := &exchange{
-			c: new(Client), conn: &conn{Conn: &pieces{data: data, rand: rand.New(rand.NewPCG(seed, 0)), small: !large}, id: 1},
-			req: &adapters.Request{Stderr: &gotErr}, ctx: t.Context(), inBody: true,
+			c: new(Client), conn: &conn{Conn: from, id: 1}, req: &adapters.Request{Stderr: &gotErr}, ctx: t.Context(),
+			inBody: true,
 		}
 		x.in.id = 1
 		var err error

@@ -137,7 +137,8 @@ func TestClientWithPHP(t *testing.T) {
 		req := f.get("vars.php", "")
 		req.Vars = []adapters.Var{{Name: "SMALL", Value: "x"}, {Name: "BYTES", Value: "\xff\xfe\n="}}
 		for i := range 5 { // several records of FCGI_PARAMS; a pair in more than one is too much for php-fpm
-			req.Vars = append(req.Vars, adapters.Var{Name: fmt.Sprint("BIG", i), Value: strings.Repeat("0123456789", 3000+i)})
+			big := adapters.Var{Name: fmt.Sprint("BIG", i), Value: strings.Repeat("0123456789", 3000+i)}
+			req.Vars = append(req.Vars, big)
 		}
 		for _, v := range req.Vars {
 			req.Query = "name=" + v.Name
@@ -209,7 +210,8 @@ func TestClientWithPHP(t *testing.T) {
 // TestClientPHPWorkerKilled: half a page is no page.
 func TestClientPHPWorkerKilled(t *testing.T) {
 	f := startPHP(t, 1, "", map[string]string{
-		"half.php":  `header("X-Pid: " . getmypid()); header("Content-Length: 100000"); echo str_repeat("x", 100000); flush(); sleep(60);`,
+		"half.php": `header("X-Pid: " . getmypid()); header("Content-Length: 100000");
+			echo str_repeat("x", 100000); flush(); sleep(60);`,
 		"hello.php": `echo "hello";`,
 	})
 	c := f.client()

@@ -101,7 +101,9 @@ func TestClientVariables(t *testing.T) {
 				p.say(response(r.id, hello))
 			})
 			req := get()
-			req.Vars = []adapters.Var{{Name: "BEFORE", Value: "1"}, {Name: "BIG", Value: tt.value}, {Name: "AFTER", Value: "2"}}
+			req.Vars = []adapters.Var{
+				{Name: "BEFORE", Value: "1"}, {Name: "BIG", Value: tt.value}, {Name: "AFTER", Value: "2"},
+			}
 			wantHello(t, c, req)
 			r := <-got
 			assert.True(t, tt.value == r.vars["BIG"])
@@ -274,6 +276,9 @@ func TestClientTrace(t *testing.T) {
 	req.Trace = new(adapters.Trace)
 	before := time.Now()
 	wantHello(t, c, req)
-	at := []time.Time{before, req.Trace.At(adapters.Assigned), req.Trace.At(adapters.Sent), req.Trace.At(adapters.FirstByte)}
+	at := []time.Time{before}
+	for phase := adapters.Assigned; phase <= adapters.FirstByte; phase++ {
+		at = append(at, req.Trace.At(phase))
+	}
 	assert.True(t, slices.IsSortedFunc(at, time.Time.Compare), "%v", at)
 }
