@@ -85,7 +85,7 @@ var bigText = random(5 << 20)
 func servePeers(t *testing.T, network string) (*testServer, *peerApp) {
 	app := &peerApp{make(chan error, 10), make(chan string)}
 	ts := &testServer{t: t, logs: &testLog{}}
-	ts.Server = &Server{Handler: app, Log: slog.New(slog.NewTextHandler(ts.logs, nil))}
+	ts.Server = &Server{Handler: app, Log: slog.New(slog.NewTextHandler(ts.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	address := "127.0.0.1:0"
 	if network == "unix" {
 		address = peer.Dir(t) + "/fcgi.sock"
@@ -99,6 +99,9 @@ func servePeers(t *testing.T, network string) (*testServer, *peerApp) {
 	served := make(chan error, 1)
 	go func() { served <- ts.Serve(ln) }()
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("the server logged:\n", ts.logs)
+		}
 		assert.NoError(t, ts.Close())
 		ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 		defer cancel()
@@ -222,20 +225,25 @@ var bothNetworks = []string{"tcp", "unix"}
 
 func TestServerPeerNginx(t *testing.T) {
 	for _, network := range bothNetworks {
-		for _, way := range []string{"", "fastcgi_keep_conn on;", "fastcgi_request_buffering off; fastcgi_buffering off;"} {
+		const streaming = "fastcgi_request_buffering off; fastcgi_buffering off;"
+		for _, way := range []string{"", "fastcgi_keep_conn on;", streaming, streaming + "fastcgi_keep_conn on;"} {
 			t.Run(network+" "+way, func(t *testing.T) {
 				ts, app := servePeers(t, network)
 				address := ts.addr.String()
 				if network == "unix" {
 					address = "unix:" + address
 				}
+				keepalive := ""
+				if strings.Contains(way, "keep_conn") {
+					keepalive = "keepalive 4;"
+				}
 				nginx := peer.Nginx(t, fmt.Sprintf(`
 					location / {
 						fastcgi_pass app; include /etc/nginx/fastcgi_params; fastcgi_pass_header X-Accel-Buffering; %s
 					}
 				}
-				upstream app { server %s; keepalive 4; }
-				server { listen unix:%s/other.sock;`, way, address, peer.Dir(t)))
+				upstream app { server %s; %s }
+				server { listen unix:%s/other.sock;`, way, address, keepalive, peer.Dir(t)))
 				(&webServer{base: "http://" + nginx, app: app, streams: true, aborts: true, early: true}).run(t)
 			})
 		}
