@@ -37,7 +37,7 @@ const (
 // Errors are of type [*adapters.Error] and wrap adapters.ErrUnreachable: no connection, or it broke without an answer;
 // ErrTimeout; ErrBusy: no connection is free, or FCGI_OVERLOADED; ErrBadResponse; ErrTruncated: it broke before
 // FCGI_END_REQUEST, whatever Content-Length says; ErrAborted: Response.Body was closed, or Request.Body failed; and the
-// cause of ctx. ErrBadRequest is a variable that cannot be sent.
+// cause of ctx. ErrBadRequest is a request that cannot be sent.
 type Client struct {
 	// Network and Address say where the application listens: "unix" and a path, or "tcp" and host:port. Without
 	// Network, an Address that begins with "/" or "@" is a Unix socket, any other is tcp.

@@ -82,7 +82,7 @@ func (x *exchange) sendStream(buf []byte, s *stream, last bool) error {
 			b = h.Append(buf)[:wire.HeaderLen+n]
 		}
 		state := writes
-		if s.left == 0 {
+		if s.left <= 0 {
 			b = wire.AppendEnd(b, s.t, x.conn.id)
 			if last {
 				state = writesEnd
@@ -91,7 +91,7 @@ func (x *exchange) sendStream(buf []byte, s *stream, last bool) error {
 		if !x.write(b, state) {
 			return errGaveUp
 		}
-		if s.left == 0 {
+		if s.left <= 0 {
 			return nil
 		}
 	}

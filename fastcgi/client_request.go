@@ -30,8 +30,11 @@ type stream struct {
 // that may have to wait. What remains to be sent it leaves in x.streams.
 func (x *exchange) appendHead(dst []byte) ([]byte, error) {
 	req, id := x.req, x.conn.id
-	if req.Role > adapters.Filter {
+	switch {
+	case req.Role > adapters.Filter:
 		return dst, fmt.Errorf("%w: role %d", adapters.ErrBadRequest, req.Role)
+	case req.Role == adapters.Filter && (req.Data == nil || req.Data.Body == nil):
+		return dst, fmt.Errorf("%w: no data for a filter", adapters.ErrBadRequest)
 	}
 	begin := wire.BeginRequest{Role: wire.RoleResponder + wire.Role(req.Role)}
 	if x.c.KeepConn >= 0 {
@@ -51,12 +54,8 @@ func (x *exchange) appendHead(dst []byte) ([]byte, error) {
 	default:
 		x.streams = append(x.streams, stream{wire.TypeStdin, req.Body, req.ContentLength})
 	}
-	switch {
-	case req.Role != adapters.Filter:
-	case req.Data != nil:
+	if req.Role == adapters.Filter {
 		x.streams = append(x.streams, stream{wire.TypeData, req.Data.Body, req.Data.Length})
-	default:
-		x.streams = append(x.streams, stream{wire.TypeData, nil, 0})
 	}
 	return dst, nil
 }
