@@ -13,50 +13,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/peer"
 	"github.com/gangway-go/gangway/scgi"
 )
-
-// peer returns the path of a program that is not ours, which must be there where tests are to prove something.
-func peer(t *testing.T, name string) string {
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skip(err)
-	}
-	require.NoError(t, err, "scripts/setup installs it")
-	return path
-}
-
-// run runs a program until the end of the test, and waits until it accepts connections.
-func run(t *testing.T, network, address string, args ...string) {
-	cmd := exec.Command(args[0], args[1:]...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGINT) // for uwsgi SIGTERM is a restart
-		kill := time.AfterFunc(patience, func() { cmd.Process.Kill() })
-		defer kill.Stop()
-		cmd.Wait()
-		if t.Failed() {
-			t.Log(out.String())
-		}
-	})
-	require.Eventually(t, func() bool {
-		conn, err := net.Dial(network, address)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	}, patience, 10*time.Millisecond, args[0])
-}
 
 // uWSGI runs a WSGI application behind its SCGI socket.
 func TestPeerUWSGI(t *testing.T) {
@@ -69,13 +34,14 @@ def application(env, start):
     yield ("%s|%s|%s|%d|" % (env["PATH_INFO"], env["QUERY_STRING"], env["HTTP_X_LONG"], len(body))).encode("latin1")
     yield body
 `), 0o644))
-	args := []string{peer(t, "uwsgi"), "--plugin", "python3", "--wsgi-file", wsgi, "--need-app", "--buffer-size", "65535"}
+	uwsgi := peer.Need(t, "uwsgi")
 	for _, network := range networks {
 		t.Run(network, func(t *testing.T) {
 			ln := listen(t, network)
 			address := ln.Addr().String()
 			ln.Close()
-			run(t, network, address, append(args, "--scgi-socket", address)...)
+			peer.Start(t, exec.Command(uwsgi, "--plugin", "python3", "--wsgi-file", wsgi, "--need-app", "--die-on-term",
+				"--buffer-size", "65535", "--scgi-socket", address), network, address)
 			c := &scgi.Client{Network: network, Address: address}
 			for _, size := range []int{0, 5, 1 << 20} {
 				long := strings.Repeat("\xe9", 30_000)
@@ -97,72 +63,78 @@ def application(env, start):
 	}
 }
 
-// nginx and lighttpd ask the Server.
+// Web servers ask the Server.
 func TestPeerWebServers(t *testing.T) {
-	servers := map[string]func(t *testing.T, dir, web, network, address string){
-		"nginx": func(t *testing.T, dir, web, network, address string) {
+	for _, network := range networks {
+		t.Run("nginx "+network, func(t *testing.T) {
+			app := newPeerApp(t, network)
+			pass := app.address
 			if network == "unix" {
-				address = "unix:" + address
+				pass = "unix:" + pass
 			}
-			conf := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log stderr; events {}
-				http { access_log off; client_body_temp_path %[1]s/b; scgi_temp_path %[1]s/s; proxy_temp_path %[1]s/p;
-				fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; client_max_body_size 0;
-				server { listen %[2]s; location / { scgi_pass %[3]s; include /etc/nginx/scgi_params; } } }`, dir, web, address)
-			require.NoError(t, os.WriteFile(dir+"/conf", []byte(conf), 0o644))
-			run(t, "tcp", web, peer(t, "nginx"), "-p", dir, "-c", dir+"/conf", "-e", "stderr")
-		},
-		"lighttpd": func(t *testing.T, dir, web, network, address string) {
-			host, port, _ := net.SplitHostPort(web)
-			backend := fmt.Sprintf("%q => %q", "socket", address)
+			web := peer.Nginx(t, "location / { scgi_pass "+pass+"; include /etc/nginx/scgi_params; }")
+			app.serve(t, web)
+			if network == "unix" { // over TCP nobody can tell
+				app.leave(t, web)
+			}
+		})
+		t.Run("lighttpd "+network, func(t *testing.T) {
+			app := newPeerApp(t, network)
+			host, port, _ := net.SplitHostPort(app.address)
+			to := fmt.Sprintf(`"socket" => %q`, app.address)
 			if network == "tcp" {
-				h, p, _ := net.SplitHostPort(address)
-				backend = fmt.Sprintf("%q => %q, %q => %s", "host", h, "port", p)
+				to = fmt.Sprintf(`"host" => %q, "port" => %s`, host, port)
 			}
-			conf := fmt.Sprintf(`server.document-root = %q server.bind = %q server.port = %s server.modules = ("mod_scgi")
-				server.upload-dirs = (%[1]q)
-				scgi.server = ("/" => ((%[4]s, "check-local" => "disable")))`, dir, host, port, backend)
-			require.NoError(t, os.WriteFile(dir+"/conf", []byte(conf), 0o644))
-			run(t, "tcp", web, peer(t, "lighttpd"), "-D", "-f", dir+"/conf")
-		},
+			app.serve(t, peer.Lighttpd(t, `server.modules += ("mod_scgi")
+				scgi.server = ("/" => ((`+to+`, "check-local" => "disable")))`))
+		})
 	}
-	for name, start := range servers {
-		for _, network := range networks {
-			t.Run(name+" "+network, func(t *testing.T) { webServer(t, name, network, start) })
-		}
-	}
+	t.Run("Apache tcp", func(t *testing.T) {
+		app := newPeerApp(t, "tcp")
+		app.serve(t, peer.Apache(t, "ProxyPass / scgi://"+app.address+"/"))
+	})
 }
 
-func webServer(t *testing.T, name, network string, begin func(t *testing.T, dir, web, network, address string)) {
-	silent, gone := make(chan struct{}), make(chan error, 1)
+// A peerApp is the Server that a web server asks.
+type peerApp struct {
+	address      string
+	silent, gone chan error
+}
+
+func newPeerApp(t *testing.T, network string) *peerApp {
 	ln := listen(t, network)
-	s := &scgi.Server{Log: quiet, Handler: handler(
-		func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
-			switch req.Path() + req.URI {
-			case "/silent", "/silent/silent":
-				close(silent)
-				<-ctx.Done()
-				gone <- context.Cause(ctx)
-				return nil, context.Cause(ctx)
-			case "/cut", "/cut/cut":
-				cut := readerFunc(func([]byte) (int, error) { return 0, adapters.ErrTruncated })
-				return &adapters.Response{Status: 200, Header: adapters.Header{{Name: "Content-Length", Value: "9"}},
-					Body: testBody{io.MultiReader(strings.NewReader("part"), cut), func() {}}}, nil
-			case "/early", "/early/early":
-				return adapters.Reply(403, "text/plain", "early"), nil
-			}
-			return echo(ctx, req)
-		})}
+	app := &peerApp{address: ln.Addr().String(), silent: make(chan error, 1), gone: make(chan error, 1)}
+	s := &scgi.Server{Log: quiet, Handler: handler(app.answer)}
 	go s.Serve(ln)
 	t.Cleanup(func() { assert.NoError(t, s.Shutdown(context.Background())) })
-	web := listen(t, "tcp")
-	address := web.Addr().String()
-	web.Close()
-	begin(t, t.TempDir(), address, network, ln.Addr().String())
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	return app
+}
+
+func (app *peerApp) answer(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+	switch req.URI {
+	case "/silent":
+		app.silent <- nil
+		<-ctx.Done()
+		app.gone <- context.Cause(ctx)
+		return nil, context.Cause(ctx)
+	case "/cut":
+		cut := readerFunc(func([]byte) (int, error) { return 0, adapters.ErrTruncated })
+		return &adapters.Response{Status: 200, Header: adapters.Header{{Name: "Content-Length", Value: "9"}},
+			Body: testBody{io.MultiReader(strings.NewReader("part"), cut), func() {}}}, nil
+	case "/early":
+		return adapters.Reply(403, "text/plain", "early"), nil
+	}
+	return echo(ctx, req)
+}
+
+// peerClient keeps no connection.
+var peerClient = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+
+func (app *peerApp) serve(t *testing.T, web string) {
 	ask := func(method, path string, body io.Reader) (int, string, error) {
-		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+path, body)
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+web+path, body)
 		require.NoError(t, err)
-		resp, err := client.Do(req)
+		resp, err := peerClient.Do(req)
 		if err != nil {
 			return 0, "", err
 		}
@@ -177,25 +149,28 @@ func webServer(t *testing.T, name, network string, begin func(t *testing.T, dir,
 	assert.Equal(t, `GET /a%20b?c 0 ""`, body)
 	status, body, err = ask("POST", "/p", struct{ io.Reader }{strings.NewReader("chunked")})
 	require.NoError(t, err)
-	assert.Equal(t, 200, status)
-	assert.Equal(t, `POST /p 7 "chunked"`, body)
+	if status != http.StatusLengthRequired { // as Apache wants it
+		assert.Equal(t, 200, status)
+		assert.Equal(t, `POST /p 7 "chunked"`, body)
+	}
 	status, body, err = ask("POST", "/early", bytes.NewReader(make([]byte, 3<<20)))
 	require.NoError(t, err)
 	assert.Equal(t, 403, status)
 	assert.Equal(t, "early", body)
 	_, body, err = ask("GET", "/cut", nil)
 	assert.Error(t, err, "%q", body)
+}
 
-	if network == "unix" && name == "nginx" { // lighttpd tells nobody that its client has left
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			<-silent
-			cancel()
-		}()
-		req, err := http.NewRequestWithContext(ctx, "GET", "http://"+address+"/silent", nil)
-		require.NoError(t, err)
-		_, err = client.Do(req)
-		require.Error(t, err)
-		assert.ErrorIs(t, within(t, gone, "the request is cancelled"), adapters.ErrAborted)
-	}
+// leave checks that the Server learns that the web server's client has left.
+func (app *peerApp) leave(t *testing.T, web string) {
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-app.silent
+		cancel()
+	}()
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+web+"/silent", nil)
+	require.NoError(t, err)
+	_, err = peerClient.Do(req)
+	require.Error(t, err)
+	assert.ErrorIs(t, within(t, app.gone, "the request is cancelled"), adapters.ErrAborted)
 }

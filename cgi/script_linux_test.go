@@ -1,5 +1,3 @@
-//go:build unix
-
 package cgi_test
 
 import (
@@ -10,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -558,6 +555,8 @@ func TestScriptAborts(t *testing.T) {
 	}{
 		{"before the header", grandchild + "sleep 600", abort["cancelled"]},
 		{"in the body", grandchild + head + "echo; sleep 600", abort["cancelled"]},
+		{"stubborn grandchild", "trap '' TERM; (sleep 600; sleep 600) & trap - TERM; " +
+			"echo $! >$FILE; echo $$ >$FILE.script; sleep 600", abort["cancelled"]},
 		{"stubborn", stubborn + head + "echo; sleep 600; sleep 600", abort["cancelled"]},
 		{"deadline", grandchild + "sleep 600", abort["deadline"]},
 		{"body closed", grandchild + head + "sleep 600", closeBody},
@@ -578,10 +577,11 @@ func TestScriptAborts(t *testing.T) {
 	}
 }
 
-// A script that ends properly at SIGTERM gets its time to do so, and is not taken for complete.
+// A script that ends properly at SIGTERM gets its time to do so, with what it has started, and is not taken for complete.
 func TestScriptGrace(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")
-	s := sh(t, "trap 'sleep 0.3; echo tidy >"+mark+"; exit 0' TERM\n"+head+"echo begun; sleep 600 & wait")
+	s := sh(t, head+"trap 'wait; exit 0' TERM\n"+
+		"(trap 'sleep 0.3; echo tidy >"+mark+"; exit' TERM; sleep 600 & echo begun; wait) &\nwait")
 	ctx, cancel := context.WithCancel(t.Context())
 	resp, err := s.Serve(ctx, &adapters.Request{})
 	require.NoError(t, err)
@@ -700,14 +700,4 @@ func TestScriptTrace(t *testing.T) {
 	for phase := adapters.Assigned; phase <= adapters.FirstByte; phase++ {
 		assert.False(t, trace.At(phase).IsZero(), "phase %d", phase)
 	}
-}
-
-// program returns the path of a program that must be there where tests are to prove something.
-func program(t *testing.T, name string) string {
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skip(err)
-	}
-	require.NoError(t, err, "scripts/setup installs it")
-	return path
 }
