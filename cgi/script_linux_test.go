@@ -577,7 +577,7 @@ func TestScriptAborts(t *testing.T) {
 	}
 }
 
-// A script that ends properly at SIGTERM gets its time to do so, with what it has started, and is not taken for complete.
+// A script that ends properly at SIGTERM gets its time to do so, with what it has started, and does not look complete.
 func TestScriptGrace(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")
 	s := sh(t, head+"trap 'wait; exit 0' TERM\n"+

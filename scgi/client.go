@@ -113,9 +113,9 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	return dial(ctx, c.Network, c.Address)
 }
 
-// exchange sends req, whose header is in buf, and reads the response's header. It ends the connection by a reset: a silent
-// application could take the usual end for a half-close, and after the response there is nothing left to lose. Errors of writing say nothing: the
-// application may answer without reading all, and if it does not, then reading fails too.
+// exchange sends req, whose header is in buf, and reads the response's header. Errors of writing say nothing: the
+// application may answer without reading all, and if it does not, then reading fails too. The connection ends by a reset:
+// an application that is still silent could take the usual end for a half-close, and behind a response nothing is lost.
 func (c *Client) exchange(
 	ctx context.Context, conn net.Conn, req *adapters.Request, buf *[]byte, release func(),
 ) (*adapters.Response, error) {

@@ -490,8 +490,10 @@ func TestServerShutdown(t *testing.T) {
 			within(t, began, "the request arrives")
 			go func() { down <- s.Shutdown(context.Background()) }()
 			assert.ErrorIs(t, within(t, served, "Serve returns"), http.ErrServerClosed)
-			_, err = net.Dial(network, ln.Addr().String())
-			assert.Error(t, err)
+			if network == "unix" { // a TCP port may be somebody else's by now
+				_, err = net.Dial(network, ln.Addr().String())
+				assert.Error(t, err)
+			}
 			close(finish)
 			got, err := io.ReadAll(conn)
 			require.NoError(t, err)
