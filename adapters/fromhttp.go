@@ -125,10 +125,22 @@ type requestBody struct {
 	idle    sync.Cond // reading became false
 	reading bool
 	over    bool
+	ended   bool  // io.EOF was seen
+	left    int64 // bytes to come; below 0 is unknown
 }
 
+// maxDrain is how much of a body nobody wants may come behind the answer for the connection to be kept.
+const maxDrain = 256 << 10
+
 func (b *requestBody) init(r *http.Request, rc *http.ResponseController) {
-	b.body, b.rc, b.idle.L = r.Body, rc, &b.mu
+	b.body, b.rc, b.left, b.idle.L = r.Body, rc, r.ContentLength, &b.mu
+}
+
+// outlasts reports whether more of the body is to come than a server should read for nothing.
+func (b *requestBody) outlasts() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.ended && (b.left < 0 || b.left > maxDrain)
 }
 
 // Read reads the body. There is one reader at a time.
@@ -144,6 +156,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	b.reading = false
 	b.idle.Broadcast()
+	b.took(n, err)
 	if b.over {
 		return 0, ErrAborted
 	}
@@ -153,15 +166,42 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *requestBody) shut() {
+func (b *requestBody) took(n int, err error) {
+	b.ended = b.ended || err == io.EOF
+	if b.left > 0 {
+		b.left -= int64(n)
+	}
+}
+
+// shut ends the reading of the body. With drain it reads on for a moment: a client that is still sending would not see
+// the answer if the connection were reset, and a short rest lets the connection be kept. Net/http must not do that: with
+// EnableFullDuplex it then reads from the connection twice at once, and panics.
+func (b *requestBody) shut(drain bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.over = true
-	if b.reading {
-		b.rc.SetReadDeadline(time.Unix(1, 0)) // net/http sets it anew for the next request
+	if b.over || b.ended {
+		b.over = true
+		return
 	}
+	b.over = true
+	deadline := time.Unix(1, 0)
+	if drain {
+		b.rc.Flush()
+		deadline = time.Now().Add(drainTime)
+	}
+	b.rc.SetReadDeadline(deadline) // net/http sets it anew for the next request
 	for b.reading {
 		b.idle.Wait()
+	}
+	if !drain {
+		return
+	}
+	buf := copyBuffers.Get().(*[copyBufferSize]byte)
+	defer copyBuffers.Put(buf)
+	for err := error(nil); err == nil && !b.ended; {
+		var n int
+		n, err = b.body.Read(buf[:])
+		b.took(n, err)
 	}
 }
 

@@ -29,7 +29,7 @@ type HTTPFrontend struct {
 func (f *HTTPFrontend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, rc: *http.NewResponseController(w)}
 	x.diag.Log = cmp.Or(f.Log, slog.Default())
-	defer x.end()
+	defer x.end(true)
 	if err := x.start(f.ServerName); err != nil {
 		x.fail(err)
 		return
@@ -75,9 +75,9 @@ func (x *exchange) start(serverName string) error {
 }
 
 // end comes after everything else: nobody reads the request's body any more.
-func (x *exchange) end() {
-	if x.req.Body != nil {
-		x.body.shut()
+func (x *exchange) end(drain bool) {
+	if x.body.body != nil {
+		x.body.shut(drain)
 	}
 	x.diag.Close()
 }
@@ -106,6 +106,7 @@ func (x *exchange) fail(err error) {
 	for _, f := range resp.Header {
 		header.Set(f.Name, f.Value)
 	}
+	x.announceClose()
 	x.w.WriteHeader(resp.Status)
 	if x.r.Method != http.MethodHead {
 		Copy(x.w, resp.Body)
@@ -119,9 +120,16 @@ func (x *exchange) logError(err error) {
 	LogFailure(x.r.Context(), x.diag.logger().With("method", x.r.Method, "uri", x.r.RequestURI), err)
 }
 
+// announceClose tells an HTTP/1.1 client that the connection ends with an answer that comes before much of the body.
+func (x *exchange) announceClose() {
+	if x.r.ProtoMajor == 1 && x.body.body != nil && x.body.outlasts() {
+		x.w.Header().Set("Connection", "close")
+	}
+}
+
 func (x *exchange) answer(resp *Response) {
 	defer resp.Body.Close()
-	defer x.end() // before Body.Close, which then finds no reader at the request's body
+	defer x.end(true) // before Body.Close, which then finds no reader at the request's body
 	switch {
 	case resp.Status == http.StatusSwitchingProtocols:
 		x.upgrade(resp)
@@ -135,6 +143,7 @@ func (x *exchange) answer(resp *Response) {
 	if !resp.Header.Has("Content-Type") {
 		header["Content-Type"] = nil // net/http would guess one
 	}
+	x.announceClose()
 	x.w.WriteHeader(resp.Status)
 	if !BodyAllowed(x.r.Method, resp.Status) {
 		x.rc.Flush()
@@ -179,7 +188,7 @@ func (x *exchange) cut(resp *Response, err error) {
 		err = fmt.Errorf("%w: %w", ErrAborted, err)
 	}
 	x.logError(err)
-	x.end()
+	x.end(false)
 	resp.Body.Close()
 	x.rc.Flush()
 	if x.r.ProtoMajor == 1 && x.r.ProtoMinor == 0 {

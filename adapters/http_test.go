@@ -334,6 +334,31 @@ func TestHTTPEarlyAnswer(t *testing.T) {
 	assert.ErrorIs(t, <-readErr, ErrAborted)
 }
 
+// After an answer that came before the body was read the connection goes on, or says that it will not.
+func TestHTTPConnectionAfterEarlyAnswer(t *testing.T) {
+	addr, _ := serveHTTP(t, HandlerFunc(func(_ context.Context, req *Request) (*Response, error) {
+		go io.Copy(io.Discard, req.Body)
+		return Reply(200, "text/plain", "early"), nil
+	}))
+	c := clients(t)["HTTP/1.1"]
+	for _, size := range []int{1, 5000, 200_000, 1 << 20} {
+		for range 30 {
+			resp, err := c.Post("http://"+addr+"/", "a/b", struct{ io.Reader }{bytes.NewReader(make([]byte, size))})
+			require.NoError(t, err, "%d bytes", size)
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			require.NoError(t, err)
+			assert.Equal(t, "early", string(body))
+			r, err := http.NewRequest("POST", "http://"+addr+"/", bytes.NewReader(make([]byte, size)))
+			require.NoError(t, err)
+			resp, err = c.Do(r)
+			require.NoError(t, err, "%d bytes", size)
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+	}
+}
+
 func TestHTTPClientGone(t *testing.T) {
 	started, cause := make(chan bool), make(chan error, 1)
 	addr, _ := serveHTTP(t, HandlerFunc(func(ctx context.Context, _ *Request) (*Response, error) {

@@ -16,20 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	. "github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/adapters/adaptertest"
 )
-
-// allNames are every variable of RFC 3875 section 4.1, of nginx's fastcgi_params and scgi_params, of Apache's CGI set
-// and of mod_ssl's usual ones, and some header fields.
-var allNames = strings.Fields(`
-	AUTH_TYPE CONTENT_LENGTH CONTENT_TYPE GATEWAY_INTERFACE PATH_INFO PATH_TRANSLATED QUERY_STRING REMOTE_ADDR
-	REMOTE_HOST REMOTE_IDENT REMOTE_USER REQUEST_METHOD SCRIPT_NAME SERVER_NAME SERVER_PORT SERVER_PROTOCOL
-	SERVER_SOFTWARE
-	SCRIPT_FILENAME REQUEST_URI DOCUMENT_URI DOCUMENT_ROOT REQUEST_SCHEME HTTPS REMOTE_PORT SERVER_ADDR REDIRECT_STATUS
-	CONTEXT_PREFIX CONTEXT_DOCUMENT_ROOT SERVER_ADMIN SERVER_SIGNATURE SCRIPT_URL SCRIPT_URI UNIQUE_ID REDIRECT_URL
-	REDIRECT_QUERY_STRING FCGI_ROLE PATH LD_LIBRARY_PATH
-	SSL_PROTOCOL SSL_CIPHER SSL_CLIENT_S_DN SSL_CLIENT_CERT SSL_TLS_SNI
-	HTTP_HOST HTTP_ACCEPT HTTP_COOKIE HTTP_USER_AGENT HTTP_X_FORWARDED_FOR HTTP_X__DOUBLE HTTP_X_9 HTTP_AUTHORIZATION
-	HTTP_CONTENT_TYPE HTTP_CONTENT_LENGTH HTTP_ HTTP_lower HTTP_CONNECTION REQUEST_ID FCGI_DATA_LENGTH`)
 
 func collect(t *testing.T, req *Request) map[string]string {
 	t.Helper()
@@ -69,7 +57,7 @@ func TestVarsSurviveParsing(t *testing.T) {
 	}
 	for round := range 300 {
 		in := map[string]string{"REQUEST_METHOD": "GET"}
-		for _, name := range allNames {
+		for _, name := range append(adaptertest.Variables, "PATH", "LD_LIBRARY_PATH", "FCGI_DATA_LENGTH") {
 			switch {
 			case rnd.IntN(3) == 0 && name != "REQUEST_METHOD":
 			case special[name] != nil:
