@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/adapters/apps"
 	"github.com/gangway-go/gangway/adapters/open"
 )
 
@@ -24,7 +26,11 @@ func (g *gateway) printExplanation() error {
 	}
 	d := &adapters.Dispatcher{}
 	for _, r := range g.routes {
-		d.Routes = append(d.Routes, adapters.Route{Host: r.host, Prefix: r.prefix, To: g.explaining(r, given)})
+		to, err := g.explaining(r, given)
+		if err != nil {
+			return err
+		}
+		d.Routes = append(d.Routes, adapters.Route{Host: r.host, Prefix: r.prefix, To: to})
 	}
 	resp, err := d.Serve(context.Background(), req)
 	switch {
@@ -48,36 +54,89 @@ func (g *gateway) printExplanation() error {
 var errExplained = errors.New("explained")
 
 // explaining returns the route's handler with the printing of an explanation in the place of the application.
-func (g *gateway) explaining(r route, given bool) adapters.Handler {
+func (g *gateway) explaining(r route, given bool) (adapters.Handler, error) {
 	app, ok := r.app.(*open.App)
 	if !ok {
-		return r.http
+		return r.app.(*folder).explaining(g, given)
 	}
-	explain := adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
-		if app.Address.Scheme == "static" {
-			return app.Backend.Serve(ctx, req)
-		}
-		g.print(app, r, req, given)
-		return nil, errExplained
-	})
+	where := "application: " + app.Address.String() + "\n"
+	if r.host+r.prefix != "" {
+		where += "route: " + r.host + r.prefix + "/\n"
+	}
+	to := g.printer(where, func(name string) string { return app.Rule(name, given) })
+	switch app.Address.Scheme {
+	case "static":
+		to = app.Backend
+	case "http", "https":
+		to = g.targetPrinter(where, app.Address.Path)
+	}
 	if given {
-		return app.MapGiven(explain)
+		return app.MapGiven(to), nil
 	}
-	return app.Map(explain)
+	return app.Map(to), nil
 }
 
-func (g *gateway) print(app *open.App, r route, req *adapters.Request, given bool) {
-	fmt.Fprintf(g.std.out, "application: %s\n", app.Address)
-	if where := r.host + r.prefix; where != "" {
-		fmt.Fprintf(g.std.out, "route: %s/\n", where)
+// printer returns a handler that prints what it is asked: where, and each variable with its rule.
+func (g *gateway) printer(where string, rule func(name string) string) adapters.Handler {
+	return adapters.HandlerFunc(func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
+		io.WriteString(g.std.out, where)
+		w := tabwriter.NewWriter(g.std.out, 0, 0, 2, ' ', 0)
+		for name, value := range req.All() {
+			fmt.Fprintf(w, "%s\t%s\t(%s)\n", name, value, rule(name))
+		}
+		w.Flush()
+		return nil, errExplained
+	})
+}
+
+// targetPrinter is printer for an application that gets no variables.
+func (g *gateway) targetPrinter(where, base string) adapters.Handler {
+	return adapters.HandlerFunc(func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
+		fmt.Fprintf(g.std.out, "%starget: %s%s, as the client sent it behind the path of the URL\n", where,
+			strings.TrimSuffix(base, "/"), req.URI)
+		return nil, errExplained
+	})
+}
+
+// explaining is that of the applications of a folder.
+func (f *folder) explaining(g *gateway, given bool) (adapters.Handler, error) {
+	common, err := open.Open("egi:echo", open.AppOptions{Vars: f.vars})
+	if err != nil {
+		return nil, err
 	}
-	if strings.HasPrefix(app.Address.Scheme, "http") {
-		fmt.Fprintf(g.std.out, "target: %s%s, as the client sent it behind the path of the URL\n", app.Address.Path, req.URI)
-		return
+	instead := func(kind apps.Kind, dir string) adapters.Handler {
+		return g.printer(fmt.Sprintf("application: %s %s\n", kind, dir), func(name string) string {
+			if rule := folderRule(kind, dir, name); rule != "" && common.Rule(name, given) != "var" {
+				return rule
+			}
+			return common.Rule(name, given)
+		})
 	}
-	w := tabwriter.NewWriter(g.std.out, 0, 0, 2, ' ', 0)
-	for name, value := range req.All() {
-		fmt.Fprintf(w, "%s\t%s\t(%s)\n", name, value, app.Rule(name, given))
+	f.site, err = apps.Open(context.Background(), f.kind, f.dir, apps.Options{Log: f.log, Instead: instead})
+	if given {
+		return adapters.HandlerFunc(f.serveGiven), err
 	}
-	w.Flush()
+	return f, err
+}
+
+// folderRule says how the application of a folder gets a variable that concerns its script; "" if it concerns another
+// thing.
+func folderRule(kind apps.Kind, dir, name string) string {
+	files := kind == apps.PHP || kind == apps.CGI
+	switch name {
+	case "SCRIPT_NAME":
+		if files {
+			return "the path up to the first file beneath " + dir
+		}
+		return "where it is mounted"
+	case "PATH_INFO":
+		return "the rest of the path"
+	case "SCRIPT_FILENAME":
+		return "the folder and SCRIPT_NAME"
+	case "DOCUMENT_ROOT":
+		return "the folder"
+	case "PATH_TRANSLATED":
+		return "the folder and PATH_INFO"
+	}
+	return ""
 }

@@ -104,6 +104,9 @@ type Options struct {
 	BootTimeout, Grace time.Duration
 	// Log takes what the applications write and what happens to their processes; nil is slog.Default.
 	Log *slog.Logger
+	// Instead returns what is asked in the place of an application, none of which is started then. It is for who wants
+	// to see what the application would be asked.
+	Instead func(kind Kind, dir string) adapters.Handler
 }
 
 func (o *Options) processes() int {
@@ -203,4 +206,9 @@ func (a *App) run(g *pool.Group, c *pool.Command, o *Options) {
 	g.MaxQueue, g.MaxWait, g.Log = o.MaxQueue, o.MaxWait, log
 	c.BootTimeout, c.Grace, c.Log = o.BootTimeout, o.Grace, log.With("app", g.Name)
 	a.handler, a.start, a.close = g, g.Start, g.Close
+	if o.Instead != nil {
+		a.handler = o.Instead(a.Kind, a.Dir)
+		a.start = func(context.Context) error { return nil }
+		a.close = a.start
+	}
 }

@@ -70,6 +70,9 @@ func (a *App) initCGI(o Options, hide func(string) bool) {
 	outside := files{a.Dir, func(name string) bool { return within("/"+name, cgiBin) || hide != nil && hide(name) }}
 	script := &cgi.Script{Grace: o.Grace, Log: o.Log}
 	programs := &adapters.ScriptResolver{Root: a.Dir, Ext: []string{"*"}, Index: []string{}, To: script, Log: o.Log}
+	if o.Instead != nil {
+		programs.To = o.Instead(a.Kind, a.Dir)
+	}
 	a.close = func(context.Context) error { return script.Close() }
 	a.handler = adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
 		if within(req.Script.PathInfo, cgiBin) {

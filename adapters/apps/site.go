@@ -115,6 +115,8 @@ func (m *Mount) init(o Options, hide func(string) bool) {
 		name := strings.TrimSuffix(filepath.Base(m.Dir), ".egi")
 		if m.handler, _ = egi.Builtin(name); m.handler == nil {
 			m.Err = fmt.Errorf("egi: no built-in app is called %q; there is %s", name, strings.Join(egi.BuiltinNames(), ", "))
+		} else if o.Instead != nil {
+			m.handler = o.Instead(m.Kind, m.Dir)
 		}
 	} else if m.app, m.Err = newApp(m.Kind, m.Dir, o, hide); m.Err == nil {
 		m.handler = m.app
