@@ -96,6 +96,38 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// A Server learns that a Client has given up, although it is silent, and over TCP too.
+func TestGivenUp(t *testing.T) {
+	for _, network := range networks {
+		for _, way := range []string{"cancelled", "closed"} {
+			t.Run(network+" "+way, func(t *testing.T) {
+				began, gone := make(chan struct{}), make(chan error, 1)
+				c := both(t, network, handler(func(ctx context.Context, _ *adapters.Request) (*adapters.Response, error) {
+					silent := readerFunc(func([]byte) (int, error) {
+						close(began)
+						<-ctx.Done()
+						gone <- context.Cause(ctx)
+						return 0, context.Cause(ctx)
+					})
+					return &adapters.Response{Status: 200, Body: testBody{silent, func() {}}}, nil
+				}))
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				resp, err := c.Serve(ctx, &adapters.Request{Method: "GET"})
+				require.NoError(t, err)
+				within(t, began, "the response begins")
+				if way == "cancelled" {
+					cancel()
+				} else {
+					resp.Body.Close()
+				}
+				assert.ErrorIs(t, within(t, gone, "the request is cancelled"), adapters.ErrAborted)
+				resp.Body.Close()
+			})
+		}
+	}
+}
+
 // FuzzParseHeader checks that what the server accepts, the client can say again.
 func FuzzParseHeader(f *testing.F) {
 	add := func(pairs ...string) { f.Add(strings.Join(pairs, "\x00") + "\x00") }

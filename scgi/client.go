@@ -114,8 +114,8 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 }
 
 // exchange sends req, whose header is in buf, and reads the response's header. Errors of writing say nothing: the
-// application may answer without reading all, and if it does not, then reading fails too. The connection ends by a reset:
-// an application that is still silent could take the usual end for a half-close, and behind a response nothing is lost.
+// application may answer without reading all, and if it does not, then reading fails too. The connection ends by a
+// reset: a silent application could take the usual end for a half-close, and behind a response nothing can be lost.
 func (c *Client) exchange(
 	ctx context.Context, conn net.Conn, req *adapters.Request, buf *[]byte, release func(),
 ) (*adapters.Response, error) {
