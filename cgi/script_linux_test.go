@@ -294,7 +294,8 @@ func environment(t *testing.T, s *cgi.Script, req *adapters.Request) (env []stri
 
 const printEnvironment = `#!/usr/bin/perl
 use Cwd;
-print "Content-Type: a/b\n\n", join("\0", map { "$_=$ENV{$_}" } keys %ENV), "\0\0", join("|", @ARGV), "\0\0", getcwd();
+open E, "/proc/self/environ"; # %ENV would hide a variable that is there twice
+print "Content-Type: a/b\n\n", <E>, "\0", join("|", @ARGV), "\0\0", getcwd();
 `
 
 // The script knows the request, PATH and what it is told to know, nothing else.
