@@ -57,12 +57,15 @@ func (d *Dispatcher) Serve(ctx context.Context, req *Request) (*Response, error)
 	}
 	for range limit + 1 {
 		resp, err := d.offer(ctx, req)
+		if err == nil && resp.LocalRedirect == "" {
+			return resp, nil // the usual case does not pay for the allocation of rewrite
+		}
 		rewrite := (*Rewrite)(nil)
 		switch {
 		case errors.As(err, &rewrite):
 			req = req.WithPath(rewrite.Path, rewrite.Query)
-		case err != nil || resp.LocalRedirect == "":
-			return resp, err
+		case err != nil:
+			return nil, err
 		default:
 			Drain(resp.Body, math.MaxInt64)
 			if req, err = req.redirected(resp.LocalRedirect); err != nil {
