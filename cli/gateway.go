@@ -48,10 +48,12 @@ func (g *gateway) run() error {
 	defer g.closeLog()
 	signals := notify(g.reopenLog)
 	defer signals.release()
-	defer g.closeApps(signals.cut)
 	if g.addresses[0] == "cgi:" {
+		defer g.closeApps(signals.cut)
 		return g.runScript(signals.stop)
 	}
+	defer adoptOrphans()()
+	defer g.closeApps(signals.cut)
 	defer g.cutListeners()
 	if err := g.listen(); err != nil {
 		return err
