@@ -399,12 +399,16 @@ func TestServerWebServerAddrs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("FCGI_WEB_SERVER_ADDRS", tt.env)
-			w := serveTest(t, tt.network, &Server{Handler: testApp, WebServerAddrs: tt.addrs}).dial()
-			if tt.served {
-				w.expectOpen()
-			} else {
-				io.WriteString(w, get(1, responderKeep))
-				w.expectEnd("")
+			ts := serveTest(t, tt.network, &Server{Handler: testApp, WebServerAddrs: tt.addrs, MaxConns: 1})
+			for range 3 { // who is refused takes nobody's place
+				w := ts.dial()
+				if tt.served {
+					w.expectOpen()
+				} else {
+					io.WriteString(w, get(1, responderKeep))
+					w.expectEnd("")
+				}
+				w.Close()
 			}
 		})
 	}
