@@ -121,6 +121,14 @@ func TestClientWithNetHTTPFCGI(t *testing.T) {
 	})
 }
 
+// missing skips a test whose peer program is not installed, but not in CI, where all have to be.
+func missing(t testing.TB, program string) {
+	if os.Getenv("CI") == "true" {
+		require.FailNow(t, "not installed", program)
+	}
+	t.Skip("not installed:", program)
+}
+
 // libfcgi starts the application testdata/roles.c and returns a client for it.
 func libfcgi(t *testing.T) *fastcgi.Client {
 	dir := t.TempDir()

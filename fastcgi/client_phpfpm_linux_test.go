@@ -113,14 +113,6 @@ func phpProgram(t testing.TB) string {
 	return ""
 }
 
-// missing skips a test whose peer program is not installed, but not in CI, where all have to be.
-func missing(t testing.TB, program string) {
-	if os.Getenv("CI") == "true" {
-		require.FailNow(t, "not installed", program)
-	}
-	t.Skip("not installed:", program)
-}
-
 func TestClientWithPHP(t *testing.T) {
 	f := startPHP(t, 2, "php_admin_value[error_log] = /dev/stderr\nphp_admin_flag[log_errors] = on", map[string]string{
 		"vars.php": `header("X-Method: $_SERVER[REQUEST_METHOD]"); echo $_SERVER[$_GET["name"]];`,
