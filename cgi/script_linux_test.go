@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -620,9 +621,7 @@ func TestScriptGrandchildren(t *testing.T) {
 			assert.Equal(t, tt.want, body)
 			pid := pidIn(t, file)
 			assert.True(t, alive(t, pid))
-			p, err := os.FindProcess(pid)
-			require.NoError(t, err)
-			p.Kill()
+			assert.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 		})
 	}
 	t.Run("talkative", func(t *testing.T) {
