@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A heldLog keeps what applications log while they start. If none of them starts, the reason is one line and the rest is
-// dropped; else, or when the start takes long, all of it is logged.
+// A heldLog keeps what applications log while they start. If none of them starts, the reason is one line and the rest
+// is dropped; else, or when the start takes long, all of it is logged.
 type heldLog struct {
 	slog.Handler
 	held *heldRecords

@@ -29,7 +29,7 @@ env
 echo BODY_LENGTH=$(wc -c)
 `
 
-// gangway starts a gangway and returns the addresses of its listeners by scheme. It must end well at the end of the test.
+// gangway starts a gangway and returns the addresses of its listeners by scheme. It must end well when the test does.
 func gangway(t *testing.T, listeners int, files []*os.File, args ...string) map[string]string {
 	t.Helper()
 	cmd := exec.Command("gangway", args...)

@@ -72,8 +72,8 @@ func Handler(address string) (adapters.Handler, func() error, error) {
 	return app.Handler(), stop, nil
 }
 
-// Open opens the application at address. Nothing is connected or started yet, but a file or folder must exist. The error
-// wraps [ErrAddress] or [ErrOption], or says what is missing.
+// Open opens the application at address. Nothing is connected or started yet, but a file or folder must exist. The
+// error wraps [ErrAddress] or [ErrOption], or says what is missing.
 func Open(address string, o AppOptions) (*App, error) {
 	a, err := ParseApp(address)
 	if err != nil {
@@ -156,8 +156,8 @@ func (app *App) client(network, address string) adapters.Handler {
 	}
 }
 
-// commandRequests is how many requests a program of ours gets at once; those that it does not take yet wait in the queue
-// of its socket.
+// commandRequests is how many requests a program of ours gets at once; those that it does not take yet wait in the
+// queue of its socket.
 const commandRequests = 1000
 
 // openCommand is for a program that accepts connections on its descriptor 0, as FastCGI 1.0 section 2.2 has it.

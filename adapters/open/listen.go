@@ -44,8 +44,8 @@ type frontend interface {
 	Shutdown(context.Context) error
 }
 
-// Listen opens a listener whose requests h will answer. "cgi:" is none: the process itself is the script, see cgi.Serve.
-// A Unix socket that nobody listens on any more is replaced.
+// Listen opens a listener whose requests h will answer. "cgi:" is none: the process itself is the script, see
+// cgi.Serve. A Unix socket that nobody listens on any more is replaced.
 func Listen(address string, h adapters.Handler, o ListenOptions) (*Listener, error) {
 	a, err := ParseListener(address)
 	if err != nil {

@@ -23,7 +23,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 	}{
 		{"root of an HTTP app", "http://h:1", open.AppOptions{Root: dir}, "root means nothing to http://h:1"},
 		{"script of files", "static:" + dir, open.AppOptions{Script: "x"}, "script means nothing to static:"},
-		{"index of a program", "cgi:" + dir + "/cgi/run", open.AppOptions{Index: []string{"x"}}, "index means nothing to cgi:"},
+		{"index of program", "cgi:" + dir + "/cgi/run", open.AppOptions{Index: []string{"x"}}, "index means nothing to cgi:"},
 		{"root of a folder of programs", "cgi:" + dir + "/", open.AppOptions{Root: dir}, "root means nothing to cgi:"},
 		{"ext of egi", "egi:echo", open.AppOptions{Ext: []string{".x"}}, "ext means nothing to egi:echo"},
 		{"prefix without slash", fcgi, open.AppOptions{Prefix: "app"}, `prefix "app" does not begin with a slash`},
