@@ -54,7 +54,7 @@ type givenScript struct {
 
 // Serve implements [adapters.Handler]. The error wraps [adapters.ErrNotFound] or [adapters.ErrForbidden].
 func (g *givenScript) Serve(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
-	name := req.Script.Filename
+	name := withoutProxy(req.Script.Filename)
 	if name == "" {
 		name = req.Script.Root + req.Script.Name
 	}
@@ -70,6 +70,15 @@ func (g *givenScript) Serve(ctx context.Context, req *adapters.Request) (*adapte
 		}
 	}
 	return g.to.Serve(ctx, &c)
+}
+
+// withoutProxy returns a path without "proxy:fcgi://HOST", which Apache's mod_proxy_fcgi puts before it.
+func withoutProxy(name string) string {
+	rest, ok := strings.CutPrefix(name, "proxy:fcgi://")
+	if slash := strings.IndexByte(rest, '/'); ok && slash >= 0 {
+		return rest[slash:]
+	}
+	return name
 }
 
 // find walks name back to a file that exists and checks where it really lies.

@@ -110,6 +110,7 @@ func TestRuleEFolder(t *testing.T) {
 		{"a folder of a like name", "$/sub/", "$/sub-other/x", "", "/x", "", seen{answer: "404"}},
 		{"nothing there", "$/cgi/", "$/cgi/no", "", "/no", "", seen{answer: "404"}},
 		{"a folder", "$/cgi/", "$/cgi/deep", "", "/deep", "", seen{answer: "404"}},
+		{"Apache's", "$/cgi/", "proxy:fcgi://localhost:80$/cgi/run", "", "/run", "", seen{name: "/run", file: "$/cgi/run"}},
 		{"relative", "$/cgi/", "cgi/run", "", "/run", "", seen{answer: "403"}},
 		{"empty", "$/cgi/", "", "", "", "", seen{answer: "403"}},
 		{"everything", "/", "$/b.cgi", "", "/b.cgi", "", seen{name: "/b.cgi", file: "$/b.cgi"}},
