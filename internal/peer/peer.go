@@ -72,22 +72,23 @@ type Process struct {
 	done chan struct{}
 }
 
+// A log is no bytes.Buffer, whose ReadFrom would be used without the lock.
 type log struct {
-	mu sync.Mutex
-	bytes.Buffer
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
 func (l *log) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.Buffer.Write(b)
+	return l.text.Write(b)
 }
 
 // Log returns what the program has printed.
 func (p *Process) Log() string {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()
-	return p.log.String()
+	return p.log.text.String()
 }
 
 // Start starts cmd in a process group of its own and waits until it accepts connections at address. The test ends it.

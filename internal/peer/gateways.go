@@ -1,0 +1,62 @@
+package peer
+
+import (
+	"fmt"
+	"os/exec"
+	"testing"
+)
+
+// HAProxy starts HAProxy before the FastCGI application on a Unix socket, with docroot as the folder of its scripts, and
+// returns its address.
+func HAProxy(t testing.TB, socket, docroot string) string {
+	t.Helper()
+	program, dir, address := Need(t, "haproxy"), Dir(t), FreeAddress(t)
+	write(t, dir+"/haproxy.cfg", fmt.Sprintf(`global
+	log stderr format raw daemon warning
+defaults
+	mode http
+	timeout connect 10s
+	timeout client 30s
+	timeout server 30s
+fcgi-app app
+	docroot %[3]s
+	path-info ^(/.+\.php)(/.*)?$
+frontend front
+	bind %[1]s
+	default_backend back
+backend back
+	use-fcgi-app app
+	server app unix@%[2]s proto fcgi
+`, address, socket, docroot))
+	Start(t, exec.Command(program, "-db", "-f", dir+"/haproxy.cfg"), "tcp", address)
+	return address
+}
+
+// H2O starts h2o with the given contents of the path "/" of its host, in YAML, and returns its address.
+func H2O(t testing.TB, path string) string {
+	t.Helper()
+	program, dir, address := Need(t, "h2o"), Dir(t), FreeAddress(t)
+	write(t, dir+"/h2o.conf", fmt.Sprintf(`%[3]s
+num-threads: 1
+pid-file: %[2]s/pid
+temp-buffer-path: %[2]s
+error-log: /dev/stderr
+listen:
+  host: 127.0.0.1
+  port: %[1]s
+hosts:
+  default:
+    paths:
+      "/":
+        %[4]s
+`, address[len("127.0.0.1:"):], dir, asRoot("user: root"), path))
+	Start(t, exec.Command(program, "-m", "worker", "-c", dir+"/h2o.conf"), "tcp", address)
+	return address
+}
+
+// Fcgiwrap starts fcgiwrap and returns its process and the path of its socket.
+func Fcgiwrap(t testing.TB) (*Process, string) {
+	t.Helper()
+	socket := Dir(t) + "/fcgiwrap"
+	return Start(t, exec.Command(Need(t, "fcgiwrap"), "-s", "unix:"+socket), "unix", socket), socket
+}
