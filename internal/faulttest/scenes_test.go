@@ -32,7 +32,7 @@ var scenes = map[string]func(*call){
 	"/status-099":        says("Status: 099 x\r\n" + hello),
 	"/status-word":       says("Status: OK then\r\n" + plain + "\r\n" + large),
 	"/status-lower-case": says("status: 404 Not Found\r\n" + hello),
-	"/nph":               says("HTTP/1.1 201 Created\r\n" + hello),
+	"/nph":               says("HTTP/1.1 201 Created\r\n" + plain + "\r\n" + large),
 	"/hints":             says(hints),
 	"/redirect":          says("Location: /hello\r\n\r\n"),
 	"/more-than-length":  says("Content-Length: 5\r\n" + hello + large),
