@@ -43,14 +43,15 @@ func gangway(t *testing.T, listeners int, files []*os.File, args ...string) map[
 		rest, _ := io.ReadAll(diag)
 		assert.NoError(t, cmd.Wait(), "%s", rest)
 	})
-	addresses := map[string]string{}
+	addresses, printed := map[string]string{}, ""
 	for len(addresses) < listeners && lines.Scan() {
+		printed += lines.Text() + "\n"
 		if address, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
 			scheme, _, _ := strings.Cut(address, ":")
 			addresses[scheme] = address
 		}
 	}
-	require.Len(t, addresses, listeners)
+	require.Len(t, addresses, listeners, printed)
 	return addresses
 }
 
