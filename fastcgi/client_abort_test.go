@@ -218,6 +218,25 @@ func TestClientAbortDuringUpload(t *testing.T) {
 	}
 }
 
+// TestClientCancelledWithinHead: FCGI_ABORT_REQUEST has no place within another record.
+func TestClientCancelledWithinHead(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	rest := make(chan string, 1)
+	c, _, stop := pipes(t, func(p *peer) {
+		io.ReadFull(p, make([]byte, 100))
+		cancel(errLeft)
+		time.Sleep(50 * time.Millisecond)
+		b, _ := io.ReadAll(p)
+		rest <- string(b)
+	})
+	defer stop()
+	req := get()
+	req.Vars = []adapters.Var{{Name: "BIG", Value: strings.Repeat("x", 20_000)}}
+	_, err := c.Serve(ctx, req)
+	assert.ErrorIs(t, err, errLeft)
+	assert.Empty(t, <-rest)
+}
+
 func TestClientCancelledEarly(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	c, a := listen(t, answering(hello))

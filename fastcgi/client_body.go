@@ -113,7 +113,6 @@ func (x *exchange) write(records []byte, state sending) bool {
 		return false
 	}
 	_, err := x.conn.Write(records)
-	x.torn = err != nil
 	return err == nil
 }
 

@@ -43,7 +43,6 @@ type exchange struct {
 	streams  []stream
 	sendDone chan struct{} // nil without a sender
 	writing  sync.Mutex    // held while records are written
-	torn     bool          // a record is out in part; under writing
 
 	// For another attempt.
 	written   bool  // something was sent
@@ -52,7 +51,8 @@ type exchange struct {
 
 	mu       sync.Mutex
 	err      error // why the exchange is over; io.EOF after a complete response
-	headOut  bool
+	headOut  bool  // the first write is over
+	torn     bool  // and sent only a part
 	sending  sending
 	moved    time.Time // when sending last went on
 	heir     bool      // the sender has to give the connection back
@@ -242,15 +242,15 @@ func (x *exchange) cut(err error) {
 func (x *exchange) farewell() {
 	x.reading.Lock() // until the reader has left the connection; it does not come back
 	x.reading.Unlock()
-	x.conn.SetDeadline(x.c.graceEnd())
-	go x.sendAbort()
-	buf := smallBuffers.Get().(*[smallSize]byte)
-	for {
-		if _, err := x.conn.Read(buf[:]); err != nil {
-			break
+	if !x.torn { // else we are within a record
+		x.conn.SetDeadline(x.c.graceEnd())
+		go x.sendAbort()
+		buf := smallBuffers.Get().(*[smallSize]byte)
+		for err := error(nil); err == nil; {
+			_, err = x.conn.Read(buf[:])
 		}
+		smallBuffers.Put(buf)
 	}
-	smallBuffers.Put(buf)
 	x.c.discard(x.conn)
 }
 
@@ -263,9 +263,6 @@ func (c *Client) graceEnd() time.Time {
 func (x *exchange) sendAbort() {
 	x.writing.Lock()
 	defer x.writing.Unlock()
-	if x.torn {
-		return
-	}
 	x.conn.Write(wire.AppendRecord(nil, wire.TypeAbortRequest, x.conn.id, nil))
 	if half, ok := x.conn.Conn.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
