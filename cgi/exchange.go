@@ -30,6 +30,7 @@ type exchange struct {
 	unwatch func() bool // ends the watching of ctx
 	process *process
 	stdin   *os.File // nil if nothing is to be written
+	feed    *feed    // what is written to stdin
 	stdout  output
 	stderr  output // without a file if nobody wants it
 	diag    diagnostics
@@ -61,6 +62,7 @@ func (x *exchange) start(ctx context.Context) error {
 	x.unwatch = context.AfterFunc(x.ctx, x.abort)
 	go x.awaitEnd()
 	if x.stdin != nil {
+		x.feed = &feed{body: x.req.Body, done: make(chan struct{})}
 		go x.sendBody()
 	} else {
 		x.release()
@@ -121,8 +123,9 @@ func (x *exchange) awaitEnd() {
 // sendBody writes the message-body. A script need not read it, so errors of writing say nothing.
 func (x *exchange) sendBody() {
 	defer x.release()
+	defer close(x.feed.done)
 	defer x.stdin.Close() // the script must not see a broken body end before it is aborted
-	body := &adapters.ExactBody{R: x.req.Body, N: x.req.ContentLength}
+	body := &adapters.ExactBody{R: x.feed, N: x.req.ContentLength}
 	if adapters.Copy(x.stdin, body); body.Err != nil {
 		x.cancel(body.Err)
 		x.process.abort(x.grace())
@@ -174,6 +177,7 @@ func (x *exchange) response() (*adapters.Response, error) {
 		return nil, err
 	}
 	resp.AppStatus = func() int { return x.status }
+	x.awaitBody()
 	return resp, nil
 }
 

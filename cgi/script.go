@@ -29,6 +29,9 @@ const DefaultGrace = 5 * time.Second
 // it still runs a second after the end of its response. Then it gets SIGTERM, and when Grace is over SIGKILL; on Linux
 // what it has started and left in its process group gets them too.
 //
+// A response goes out when the script has read its body, has ended, or has written more than 16 KiB; or when nothing of
+// the body has moved for 2 s, as with a script that talks with its client.
+//
 // Once a script has ended, processes that it leaves behind hold up its response for a quarter of a second at most. They
 // are not killed, unless the script was aborted.
 //
