@@ -104,6 +104,9 @@ func (g *gateway) addMounts() error {
 }
 
 func (g *gateway) addRoute(host, prefix, url string, o open.AppOptions) error {
+	if slices.ContainsFunc(g.routes, func(r route) bool { return r.host == host && r.prefix == prefix }) {
+		return usage("two applications for %s/: give each a prefix of its own", host+prefix)
+	}
 	app, err := open.Open(url, o)
 	if err != nil {
 		return err

@@ -128,8 +128,13 @@ func (s *settings) parseMounts(values []string) error {
 	for _, v := range values {
 		where, url, ok := strings.Cut(v, "=")
 		host, path, slash := strings.Cut(where, "/")
-		if !ok || !slash || url == "" {
+		switch {
+		case !ok || !slash || url == "":
 			return usage("--mount %s: write [HOST]/PREFIX=URL, such as /api=fcgi://127.0.0.1:9000", v)
+		case strings.Contains(host, ":"):
+			return usage("--mount %s: a host stands without its port here", v)
+		case strings.Contains(where, "//") || strings.Contains(where, "/."):
+			return usage("--mount %s: no path that is looked for has an empty segment, or one that begins with a dot", v)
 		}
 		s.mounts = append(s.mounts, mount{host, strings.TrimSuffix("/"+path, "/"), url})
 	}
