@@ -345,6 +345,7 @@ func TestServerLinger(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	assert.Less(t, time.Since(began), testTimeout)
+	assert.Greater(t, time.Since(began), lingerTime/2)
 }
 
 // What ends a request for its handler: the context at once, with its cause, and the body, also one that is being read.
@@ -452,6 +453,23 @@ func TestServerBodyGate(t *testing.T) {
 	assert.ErrorIs(t, <-errs, adapters.ErrAborted)
 	w.send(rec(tStdin, 1, "defghij"), rec(tStdin, 1, ""), rec(tGetValues, 0, ""))
 	w.expect(rec(tValues, 0, ""))
+}
+
+// So it is when there is no response.
+func TestServerBodyGateAfterError(t *testing.T) {
+	errs := make(chan error, 1)
+	ts := serveTest(t, "unix", &Server{Handler: adapters.HandlerFunc(
+		func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
+			go func() {
+				_, err := io.ReadAll(req.Body)
+				errs <- err
+			}()
+			return nil, adapters.ErrForbidden
+		})})
+	w := ts.dial()
+	w.send(post(1, "10"))
+	w.expect(failed(1, 0, "403 Forbidden"))
+	assert.ErrorIs(t, <-errs, adapters.ErrAborted)
 }
 
 type gateBody struct{ close func() }
