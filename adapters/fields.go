@@ -29,6 +29,21 @@ func (h Header) Has(name string) bool {
 	return slices.ContainsFunc(h, func(f Field) bool { return EqualName(f.Name, name) })
 }
 
+// HasToken reports whether one of the lists in the fields called name has token as an element, in either case.
+func (h Header) HasToken(name, token string) bool {
+	for _, f := range h {
+		if !EqualName(f.Name, name) {
+			continue
+		}
+		for element := range strings.SplitSeq(f.Value, ",") {
+			if EqualName(strings.TrimSpace(element), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Values returns the values of all fields called name, in order.
 func (h Header) Values(name string) []string {
 	var values []string

@@ -53,10 +53,10 @@ func httpScript(s *Script, r *http.Request) error {
 		return err
 	}
 	s.PathInfo = path
-	if strings.HasPrefix(r.RequestURI, path) || r.RequestURI == "" {
+	raw, _, _ := strings.Cut(r.RequestURI, "?")
+	if raw == path || raw == "" {
 		return nil
 	}
-	raw, _, _ := strings.Cut(r.RequestURI, "?")
 	if whole, err := CanonicalPath(raw); err == nil {
 		s.Name, _ = strings.CutSuffix(whole, path)
 		if s.Name == whole {
@@ -70,7 +70,10 @@ func httpScript(s *Script, r *http.Request) error {
 // for the two that would ask the application to change the protocol, in a request that really asks for it.
 func requestHeader(m http.Header) Header {
 	h := HeaderFrom(m)
-	upgrade := h.Get("Upgrade")
+	upgrade := ""
+	if h.HasToken("Connection", "Upgrade") {
+		upgrade = h.Get("Upgrade")
+	}
 	h = StripHopByHop(h)
 	h.Del("Content-Length")
 	if upgrade != "" {

@@ -50,6 +50,7 @@ type exchange struct {
 	req  Request
 	body requestBody
 	diag StderrLog
+	sent bool // the response header, 1xx apart
 }
 
 func (x *exchange) start(serverName string) error {
@@ -74,10 +75,11 @@ func (x *exchange) start(serverName string) error {
 	return nil
 }
 
-// end comes after everything else: nobody reads the request's body any more.
+// end comes after everything else: nobody reads the request's body any more. Without a response nothing is drained,
+// since before that net/http would have to make a header up.
 func (x *exchange) end(drain bool) {
 	if x.body.body != nil {
-		x.body.shut(drain)
+		x.body.shut(drain && x.sent)
 	}
 	x.diag.Close()
 }
@@ -106,8 +108,7 @@ func (x *exchange) fail(err error) {
 	for _, f := range resp.Header {
 		header.Set(f.Name, f.Value)
 	}
-	x.announceClose()
-	x.w.WriteHeader(resp.Status)
+	x.writeHeader(resp.Status)
 	if x.r.Method != http.MethodHead {
 		Copy(x.w, resp.Body)
 	}
@@ -120,11 +121,14 @@ func (x *exchange) logError(err error) {
 	LogFailure(x.r.Context(), x.diag.logger().With("method", x.r.Method, "uri", x.r.RequestURI), err)
 }
 
-// announceClose tells an HTTP/1.1 client that the connection ends with an answer that comes before much of the body.
-func (x *exchange) announceClose() {
+// writeHeader writes the response header. It tells an HTTP/1.1 client that the connection ends with an answer that comes
+// before much of the body.
+func (x *exchange) writeHeader(status int) {
 	if x.r.ProtoMajor == 1 && x.body.body != nil && x.body.outlasts() {
 		x.w.Header().Set("Connection", "close")
 	}
+	x.w.WriteHeader(status)
+	x.sent = true
 }
 
 func (x *exchange) answer(resp *Response) {
@@ -143,8 +147,7 @@ func (x *exchange) answer(resp *Response) {
 	if !resp.Header.Has("Content-Type") {
 		header["Content-Type"] = nil // net/http would guess one
 	}
-	x.announceClose()
-	x.w.WriteHeader(resp.Status)
+	x.writeHeader(resp.Status)
 	if !BodyAllowed(x.r.Method, resp.Status) {
 		x.rc.Flush()
 		Drain(resp.Body, math.MaxInt64)

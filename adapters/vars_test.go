@@ -191,8 +191,15 @@ func TestFromHTTPStripPrefix(t *testing.T) {
 		require.NoError(t, err)
 		got = req.Script
 	}))
-	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/app/x%20y?q", nil))
-	assert.Equal(t, Script{Name: "/app", PathInfo: "/x y"}, got)
+	for target, want := range map[string]Script{
+		"/app/x%20y?q": {Name: "/app", PathInfo: "/x y"},
+		"/app/":        {Name: "/app", PathInfo: "/"},
+		"/app/app":     {Name: "/app", PathInfo: "/app"},
+		"/app/app/?q":  {Name: "/app", PathInfo: "/app/"},
+	} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", target, nil))
+		assert.Equal(t, want, got, target)
+	}
 }
 
 // A loop over All allocates neither for itself nor for the variables around it.
