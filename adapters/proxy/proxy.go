@@ -72,16 +72,13 @@ type exchange struct {
 	over bool // no interim response may be passed on any more
 }
 
-// upgradeOf returns the protocol that a request wants to change to, RFC 9110 7.8.
+// upgradeOf returns the protocol that a request wants to change to, RFC 9110 7.8. HTTP/2 is none: over it a client could
+// ask for what nobody here has looked at.
 func upgradeOf(h adapters.Header) string {
-	for _, v := range h.Values("Connection") {
-		for option := range strings.SplitSeq(v, ",") {
-			if adapters.EqualName(strings.TrimSpace(option), "Upgrade") {
-				return h.Get("Upgrade")
-			}
-		}
+	if !h.HasToken("Connection", "Upgrade") || h.HasToken("Upgrade", "h2c") {
+		return ""
 	}
-	return ""
+	return h.Get("Upgrade")
 }
 
 func (x *exchange) request(base *url.URL) (*http.Request, error) {
@@ -130,7 +127,8 @@ func targetOf(base *url.URL, req *adapters.Request) (string, error) {
 
 func (x *exchange) setFields(h http.Header) {
 	for name := range h {
-		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
+		alias := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")) // many applications take both for the same
+		if alias == "Forwarded" || strings.HasPrefix(alias, "X-Forwarded-") {
 			delete(h, name)
 		}
 	}
@@ -147,23 +145,12 @@ func (x *exchange) setFields(h http.Header) {
 	if x.upgrade != "" {
 		h["Connection"] = []string{"Upgrade"}
 	}
-	if acceptsTrailers(x.req.Header) {
+	if x.req.Header.HasToken("TE", "trailers") {
 		h["Te"] = []string{"trailers"} // for our own connection, too: trailers are passed on
 	}
 	if h["User-Agent"] == nil {
 		h["User-Agent"] = nil // else net/http sends its own
 	}
-}
-
-func acceptsTrailers(h adapters.Header) bool {
-	for _, v := range h.Values("TE") {
-		for coding := range strings.SplitSeq(v, ",") {
-			if adapters.EqualName(strings.TrimSpace(coding), "trailers") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (x *exchange) trace() *httptrace.ClientTrace {

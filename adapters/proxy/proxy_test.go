@@ -169,6 +169,10 @@ func TestRequestFields(t *testing.T) {
 			"X-Forwarded-Port", "1", "Forwarded", "for=10.0.0.1"), "" +
 			"GET / HTTP/1.1\r\nHost: example.org\r\n" +
 			"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: example.org\r\nX-Forwarded-Proto: http\r\n\r\n"},
+		{"forged by an alias", newRequest("GET", "/", "X_Forwarded_For", "10.0.0.1", "x_forwarded-host", "evil",
+			"Connection", "Upgrade, HTTP2-Settings", "HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA", "Upgrade", "h2c"), "" +
+			"GET / HTTP/1.1\r\nHost: example.org\r\n" +
+			"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: example.org\r\nX-Forwarded-Proto: http\r\n\r\n"},
 		{"empty POST", newRequest("POST", "/"), "" +
 			"POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 0\r\n" +
 			"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: example.org\r\nX-Forwarded-Proto: http\r\n\r\n"},
