@@ -43,6 +43,10 @@ func h2o(t *testing.T, a *app) site {
 
 func haproxy(t *testing.T, a *app) site { return tcp(peer.HAProxy(t, a.socket, "/srv/www")) }
 
+func caddy(t *testing.T, a *app) site {
+	return tcp(peer.Caddy(t, "reverse_proxy unix/"+a.socket+" {\ntransport fastcgi\n}"))
+}
+
 func plainGofast(t *testing.T, a *app) site {
 	s, _ := gofast(t, a.socket, "simple")
 	return s
@@ -102,7 +106,7 @@ func TestGatewaysSurprise03NoAbort(t *testing.T) {
 		assert.Equal(t, "abort", c.how)
 	})
 	for name, start := range map[string]func(*testing.T, *app) site{
-		"apache": apache, "lighttpd": lighttpd, "h2o": h2o, "haproxy": haproxy,
+		"apache": apache, "caddy": caddy, "lighttpd": lighttpd, "h2o": h2o, "haproxy": haproxy,
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := startApp(t)
@@ -113,7 +117,8 @@ func TestGatewaysSurprise03NoAbort(t *testing.T) {
 }
 
 func TestGatewaysSurprise04DeathMidResponse(t *testing.T) {
-	compare(t, get("/death"), cut, control{"h2o", h2o, whole}, control{"gofast", plainGofast, whole})
+	compare(t, get("/death"), cut,
+		control{"caddy", caddy, whole}, control{"h2o", h2o, whole}, control{"gofast", plainGofast, whole})
 }
 
 func TestGatewaysSurprise05ForeignRequestID(t *testing.T) {
@@ -121,7 +126,8 @@ func TestGatewaysSurprise05ForeignRequestID(t *testing.T) {
 	compare(t, get("/foreign"), func(t *testing.T, a answer, c *call) {
 		cut(t, a, c)
 		assert.NotContains(t, a.raw, "another")
-	}, control{"lighttpd", lighttpd, mixes}, control{"h2o", h2o, mixes}, control{"gofast", plainGofast, mixes})
+	}, control{"caddy", caddy, mixes}, control{"lighttpd", lighttpd, mixes}, control{"h2o", h2o, mixes},
+		control{"gofast", plainGofast, mixes})
 }
 
 // Apache drops a variable above 16 KiB; that the others refuse the request is no fault.
@@ -136,11 +142,20 @@ func TestGatewaysSurprise06LargeVariable(t *testing.T) {
 			a.complete(t, 200, "hello")
 			assert.NotContains(t, c.params, "HTTP_COOKIE")
 		}})
-	t.Run("70 KB", func(t *testing.T) { // which Caddy cuts
-		app := startApp(t)
-		o := open.AppOptions{Vars: []adapters.Var{{Name: "LARGE", Value: strings.Repeat("v", 70_000)}}}
-		gangway(t, "fcgi+unix://"+app.socket, o).ask(get("/hello")).complete(t, 200, "hello")
-		assert.Equal(t, o.Vars[0].Value, app.must(t).params["LARGE"])
+	t.Run("70 KB", func(t *testing.T) {
+		value := strings.Repeat("v", 70_000)
+		t.Run("gangway", func(t *testing.T) {
+			app := startApp(t)
+			o := open.AppOptions{Vars: []adapters.Var{{Name: "LARGE", Value: value}}}
+			gangway(t, "fcgi+unix://"+app.socket, o).ask(get("/hello")).complete(t, 200, "hello")
+			assert.Equal(t, value, app.must(t).params["LARGE"])
+		})
+		t.Run("caddy", func(t *testing.T) {
+			app := startApp(t)
+			site := "reverse_proxy unix/" + app.socket + " {\ntransport fastcgi {\nenv LARGE " + value + "\n}\n}"
+			tcp(peer.Caddy(t, site)).ask(get("/hello")).complete(t, 200, "hello")
+			assert.Less(t, len(app.must(t).params["LARGE"]), 70_000)
+		})
 	})
 }
 
@@ -154,6 +169,7 @@ func TestGatewaysSurprise07ChunkedPost(t *testing.T) {
 			assert.Equal(t, 500_000, c.stdin.Len())
 		},
 		control{"apache", apache, noLength}, control{"gofast", plainGofast, noLength},
+		control{"caddy", caddy, func(t *testing.T, _ answer, c *call) { assert.Equal(t, "-1", c.params["CONTENT_LENGTH"]) }},
 		control{"haproxy", haproxy, func(t *testing.T, a answer, _ *call) { assert.Equal(t, 400, a.status) }})
 	t.Run("CGI", func(t *testing.T) {
 		script := newScript(t, "echo Content-Type: text/plain; echo; echo \"$CONTENT_LENGTH\"; cat")
@@ -251,19 +267,23 @@ func TestGatewaysSurprise13DotSegments(t *testing.T) {
 	})
 }
 
-// Caddy invents a Content-Type for a POST and drops the body of OPTIONS. There is no control arm: Debian has no Caddy of
-// that age, and no other of the gateways does it.
+// Caddy invents a Content-Type for a POST and drops the body of OPTIONS.
 func TestGatewaysSurprise15InventedContentType(t *testing.T) {
-	for _, method := range []string{"POST", "OPTIONS"} {
-		t.Run(method, func(t *testing.T) {
+	arm := func(start func(*testing.T, *app) site, method, contentType, length, body string) func(*testing.T) {
+		return func(t *testing.T) {
 			app := startApp(t)
-			fastcgi(t, app).ask(strings.Replace(post("/hello", "body"), "POST", method, 1)).complete(t, 200, "hello")
+			start(t, app).ask(strings.Replace(post("/hello", "body"), "POST", method, 1)).complete(t, 200, "hello")
 			c := app.must(t)
-			assert.NotContains(t, c.params, "CONTENT_TYPE")
-			assert.Equal(t, "4", c.params["CONTENT_LENGTH"])
-			assert.Equal(t, "body", c.stdin.String())
-		})
+			assert.Equal(t, contentType, c.params["CONTENT_TYPE"])
+			assert.Equal(t, length, c.params["CONTENT_LENGTH"])
+			assert.Equal(t, body, c.stdin.String())
+		}
 	}
+	ours := func(t *testing.T, a *app) site { return fastcgi(t, a) }
+	t.Run("POST/gangway", arm(ours, "POST", "", "4", "body"))
+	t.Run("POST/caddy", arm(caddy, "POST", "application/x-www-form-urlencoded", "4", "body"))
+	t.Run("OPTIONS/gangway", arm(ours, "OPTIONS", "", "4", "body"))
+	t.Run("OPTIONS/caddy", arm(caddy, "OPTIONS", "", "0", ""))
 }
 
 func TestGatewaysSurprise18NULInHeader(t *testing.T) {
@@ -287,7 +307,8 @@ func TestGatewaysSurprise19HalfUpgrade(t *testing.T) {
 // lighttpd alone upgrades a connection to a CGI program, if it is told to. gangway does not, and says so at once; the
 // upgrade of an HTTP application works.
 func TestGatewaysSurprise20UpgradeToCGI(t *testing.T) {
-	script := newScript(t, `printf 'Status: 101 Switching Protocols\nUpgrade: x\nConnection: upgrade\n\n'; read line; echo "got $line"`)
+	script := newScript(t, `printf 'Status: 101 Switching Protocols\nUpgrade: x\nConnection: upgrade\n\n'
+		read line; echo "got $line"`)
 	request := strings.Replace(get("/cgi-bin/script", "Upgrade: x"), "close", "upgrade, close", 1)
 	t.Run("gangway", func(t *testing.T) {
 		gangway(t, "cgi:"+script, open.AppOptions{}).ask(request).failed(t, 502)

@@ -162,7 +162,8 @@ func post(target, body string, fields ...string) string {
 }
 
 func chunked(target string, chunks ...string) string {
-	text := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", target)
+	text := "POST " + target +
+		" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 	for _, c := range chunks {
 		text += fmt.Sprintf("%x\r\n%s\r\n", len(c), c)
 	}

@@ -2,12 +2,13 @@ package peer
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"testing"
 )
 
-// HAProxy starts HAProxy before the FastCGI application on a Unix socket, with docroot as the folder of its scripts, and
-// returns its address.
+// HAProxy starts HAProxy before the FastCGI application on a Unix socket, with docroot as the folder of its scripts.
+// It returns its address.
 func HAProxy(t testing.TB, socket, docroot string) string {
 	t.Helper()
 	program, dir, address := Need(t, "haproxy"), Dir(t), FreeAddress(t)
@@ -51,6 +52,18 @@ hosts:
         %[4]s
 `, address[len("127.0.0.1:"):], dir, asRoot("user: root"), path))
 	Start(t, exec.Command(program, "-m", "worker", "-c", dir+"/h2o.conf"), "tcp", address)
+	return address
+}
+
+// Caddy starts Caddy with the given directives of its site and returns its address.
+func Caddy(t testing.TB, site string) string {
+	t.Helper()
+	program, dir, address := Need(t, "caddy"), Dir(t), FreeAddress(t)
+	write(t, dir+"/Caddyfile", fmt.Sprintf("{\n\tadmin off\n\tauto_https off\n}\nhttp://%s {\nbind 127.0.0.1\n%s\n}\n",
+		address[len("127.0.0.1"):], site))
+	cmd := exec.Command(program, "run", "--config", dir+"/Caddyfile", "--adapter", "caddyfile")
+	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir)
+	Start(t, cmd, "tcp", address)
 	return address
 }
 
