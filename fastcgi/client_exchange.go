@@ -245,11 +245,11 @@ func (x *exchange) farewell() {
 	if !x.torn { // else we are within a record
 		x.conn.SetDeadline(x.c.graceEnd())
 		go x.sendAbort()
-		buf := smallBuffers.Get().(*[smallSize]byte)
+		buf := getBuffer(waitSize)
 		for err := error(nil); err == nil; {
-			_, err = x.conn.Read(buf[:])
+			_, err = x.conn.Read(buf)
 		}
-		smallBuffers.Put(buf)
+		putBuffer(buf)
 	}
 	x.c.discard(x.conn)
 }

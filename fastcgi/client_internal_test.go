@@ -6,7 +6,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -49,6 +51,60 @@ func TestClientRequestIDs(t *testing.T) {
 	}
 	assert.Equal(t, []uint16{65534, 65535, 1, 2}, got)
 }
+
+// TestClientWaitsWithoutBuffer: a request that waits for its application holds little memory, before the header and
+// within a stream.
+func TestClientWaitsWithoutBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		go io.Copy(io.Discard, far)
+		nc := &roomConn{Conn: near}
+		x := &exchange{
+			c: new(Client), conn: &conn{Conn: nc, prober: newProber(nc)}, ctx: t.Context(),
+			req: &adapters.Request{Method: "GET"},
+		}
+		x.c.conns.open = 1
+		require.NoError(t, x.start())
+		done := make(chan error, 1)
+		go func() {
+			_, err := x.response()
+			done <- err
+		}()
+		time.Sleep(time.Second)
+		assert.LessOrEqual(t, nc.room.Load(), int64(waitSize))
+		far.Write(wire.AppendStream(nil, wire.TypeStdout, 1, []byte("X: y\n\n")))
+		require.NoError(t, <-done)
+
+		go func() {
+			_, err := x.WriteTo(&flushes{})
+			done <- err
+		}()
+		far.Write(wire.AppendStream(nil, wire.TypeStdout, 1, make([]byte, 400_000)))
+		synctest.Wait()
+		assert.Equal(t, int64(largeSize), nc.room.Load())
+		time.Sleep(time.Second)
+		assert.LessOrEqual(t, nc.room.Load(), int64(waitSize))
+		far.Write(wire.EndRequest{}.Append(nil, 1))
+		require.NoError(t, <-done)
+		assert.Nil(t, x.in.buf)
+	})
+}
+
+// A roomConn notes how large the buffer of the last Read is.
+type roomConn struct {
+	net.Conn
+	room atomic.Int64
+}
+
+func (c *roomConn) Read(b []byte) (int, error) {
+	c.room.Store(int64(len(b)))
+	return c.Conn.Read(b)
+}
+
+type flushes struct{ bytes.Buffer }
+
+func (*flushes) Flush() {}
 
 // asked is what a naive reader makes of an application's bytes: all of FCGI_STDOUT and FCGI_STDERR, and whether and how
 // the request ended.

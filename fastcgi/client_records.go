@@ -10,15 +10,47 @@ import (
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
+// The sizes of the buffers for responses.
 const (
-	smallSize = 64 << 10
-	largeSize = 256 << 10 // for responses that fill the small buffer; more saves nothing
+	waitSize  = 4 << 10   // while nothing comes
+	smallSize = 64 << 10  // to begin with
+	largeSize = 256 << 10 // for responses that fill the small one; more saves nothing
 )
 
 var (
+	waitBuffers  = sync.Pool{New: func() any { return new([waitSize]byte) }}
 	smallBuffers = sync.Pool{New: func() any { return new([smallSize]byte) }}
 	largeBuffers = sync.Pool{New: func() any { return new([largeSize]byte) }}
 )
+
+func getBuffer(size int) []byte {
+	switch size {
+	case waitSize:
+		return waitBuffers.Get().(*[waitSize]byte)[:]
+	case smallSize:
+		return smallBuffers.Get().(*[smallSize]byte)[:]
+	}
+	return largeBuffers.Get().(*[largeSize]byte)[:]
+}
+
+func larger(size int) int {
+	if size < smallSize {
+		return smallSize
+	}
+	return largeSize
+}
+
+// putBuffer takes back what getBuffer gave, or nil.
+func putBuffer(b []byte) {
+	switch len(b) {
+	case waitSize:
+		waitBuffers.Put((*[waitSize]byte)(b))
+	case smallSize:
+		smallBuffers.Put((*[smallSize]byte)(b))
+	case largeSize:
+		largeBuffers.Put((*[largeSize]byte)(b))
+	}
+}
 
 // errMore says that the buffer holds no whole piece.
 var errMore = errors.New("more is needed")
@@ -36,35 +68,39 @@ type records struct {
 	padding int
 }
 
-// read adds to the buffer, of which all pieces must have been taken and used.
+// read adds to the buffer. All pieces that were taken from it must have been used.
 func (in *records) read(from io.Reader) (int, error) {
+	rest := in.buf[in.r:in.w] // part of a header at most
 	switch {
 	case in.buf == nil:
-		in.buf = smallBuffers.Get().(*[smallSize]byte)[:]
-	case in.full && len(in.buf) == smallSize:
-		large := largeBuffers.Get().(*[largeSize]byte)
-		copy(large[:], in.buf[in.r:in.w])
-		smallBuffers.Put((*[smallSize]byte)(in.buf))
-		in.buf = large[:]
+		in.buf = getBuffer(smallSize)
+	case in.full && len(in.buf) < largeSize:
+		old := in.buf
+		in.buf = getBuffer(larger(len(old)))
+		copy(in.buf, rest)
+		putBuffer(old)
 	default:
-		copy(in.buf, in.buf[in.r:in.w]) // part of a header at most
+		copy(in.buf, rest)
 	}
-	in.r, in.w = 0, in.w-in.r
+	in.r, in.w = 0, len(rest)
 	n, err := from.Read(in.buf[in.w:])
 	in.w += n
 	in.full = in.w == len(in.buf)
 	return n, err
 }
 
+// wait is for who expects nothing soon: requests that wait shall not cost much memory.
+func (in *records) wait() {
+	if in.r == in.w {
+		in.release()
+		in.buf = getBuffer(waitSize)
+	}
+}
+
 // release gives the buffer back. All pieces must have been used.
 func (in *records) release() {
-	switch len(in.buf) {
-	case smallSize:
-		smallBuffers.Put((*[smallSize]byte)(in.buf))
-	case largeSize:
-		largeBuffers.Put((*[largeSize]byte)(in.buf))
-	}
-	in.buf, in.r, in.w = nil, 0, 0
+	putBuffer(in.buf)
+	in.buf, in.r, in.w, in.full = nil, 0, 0, false
 }
 
 // empty reports whether everything was taken.

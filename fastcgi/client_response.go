@@ -182,6 +182,9 @@ func (x *exchange) fill(hasty bool) error {
 			continue
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return x.broke(err)
+		}
+		x.in.wait()
+		switch {
 		case hasty:
 			return errQuiet
 		case x.stop == nil:

@@ -208,6 +208,9 @@ func TestClientBadResponses(t *testing.T) {
 			}
 			require.ErrorIs(t, err, sentinels[tt.err])
 			assert.False(t, errors.Is(err, io.EOF))
+			if name, _, _ := strings.Cut(tt.name, " "); strings.HasPrefix(name, "FCGI_") {
+				assert.ErrorContains(t, err, name)
+			}
 			status := 502
 			if tt.err == busy {
 				status = 503
