@@ -43,7 +43,8 @@ const (
 //
 // A response that is cut short after its first byte has left never looks complete: the connection is reset over TCP;
 // over a Unix socket, where the end of the connection would pass for the end of the response, it ends with a record
-// header of version 0. That ends all other requests of the connection too. Trailers and 1xx responses are dropped.
+// header of version 0. That ends all other requests of the connection too, and so does what breaks the protocol.
+// Trailers and 1xx responses are dropped.
 type Server struct {
 	Handler adapters.Handler
 	// Log takes failures; nil is slog.Default.
@@ -231,7 +232,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // wait for their handlers.
 func (s *Server) Close() error {
 	for _, c := range s.close() {
-		c.kill(errServerClosed)
+		c.cut(errServerClosed)
 	}
 	return nil
 }

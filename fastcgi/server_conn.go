@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -23,7 +24,7 @@ import (
 var (
 	errServerClosed = fmt.Errorf("fastcgi: server closed: %w", adapters.ErrAborted)
 	errConnLost     = fmt.Errorf("fastcgi: connection to the web server lost: %w", adapters.ErrAborted)
-	errConnCut      = fmt.Errorf("fastcgi: connection ended for another response: %w", adapters.ErrAborted)
+	errConnCut      = fmt.Errorf("fastcgi: connection closed for another request: %w", adapters.ErrAborted)
 	errAbortRequest = fmt.Errorf("fastcgi: FCGI_ABORT_REQUEST: %w", adapters.ErrAborted)
 )
 
@@ -35,7 +36,8 @@ var (
 
 const (
 	readBufferSize = 8 << 10
-	lingerTime     = 2 * time.Second // how long the web server may take to see an answer that comes before its body
+	lingerTime     = 2 * time.Second        // how long a web server may take to see an answer that comes before its body
+	cutTime        = 100 * time.Millisecond // how long one that does not read may take to see that no more will come
 )
 
 var readBuffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBufferSize) }}
@@ -77,6 +79,9 @@ func newServerConn(s *Server, nc net.Conn) *serverConn {
 func (c *serverConn) serve() {
 	err := c.readRecords()
 	c.logEnd(err)
+	if errors.Is(err, errProtocol) || errors.Is(err, os.ErrDeadlineExceeded) {
+		c.cut(errConnCut)
+	}
 	c.kill(errConnLost)
 	c.handlers.Wait()
 	c.br.Reset(nil)
@@ -351,27 +356,31 @@ func (c *serverConn) drain() {
 	}
 }
 
-// cut ends the connection so that the web server cannot take that for the end of r's response.
-func (c *serverConn) cut(r *serverRequest) {
+// cut closes the connection so that a web server cannot take that for the end of a response that is under way.
+func (c *serverConn) cut(cause error) {
 	if unix, ok := c.nc.(*net.UnixConn); ok {
+		unix.SetWriteDeadline(time.Now().Add(cutTime))
 		c.wmu.Lock()
-		unix.Write(wire.Header{Type: wire.TypeStdout, RequestID: r.id}.Append(nil)) // version 0
+		if slices.ContainsFunc(c.requests(), func(r *serverRequest) bool { return r.out.sent }) {
+			unix.Write(wire.Header{}.Append(nil)) // of version 0
+		}
 		c.wmu.Unlock()
 	}
 	adapters.ResetConn(c.nc)
-	c.kill(errConnCut)
+	c.kill(cause)
 }
 
 // kill closes the connection and cancels what goes on.
 func (c *serverConn) kill(cause error) {
 	c.nc.Close()
-	c.mu.Lock()
-	requests := make([]*serverRequest, 0, len(c.active))
-	for _, r := range c.active {
-		requests = append(requests, r)
-	}
-	c.mu.Unlock()
-	for _, r := range requests {
+	for _, r := range c.requests() {
 		r.abort(cause)
 	}
+}
+
+// requests returns the active requests.
+func (c *serverConn) requests() []*serverRequest {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Values(c.active))
 }

@@ -32,7 +32,7 @@ type serverOutput struct {
 	buf  []byte // a record that is not sent yet: space for its header, and content; nil before open and after end
 	left int64  // bytes of the body that may still come; negative if that is not known
 	body bool   // some have come
-	sent bool   // something has left
+	sent bool   // something has left; to change it needs conn.wmu too
 	late *time.Timer
 
 	pair [2][]byte

@@ -183,7 +183,7 @@ func TestServerCut(t *testing.T) {
 				<-app.began
 				w.send(get(2, responderKeep))
 				if network == "unix" {
-					w.expectEnd(rec(tStdout, 2, tt.text) + "\x00\x06\x00\x02\x00\x00\x00\x00")
+					w.expectEnd(rec(tStdout, 2, tt.text) + zeros)
 				} else {
 					w.SetReadDeadline(time.Now().Add(testTimeout))
 					_, err := io.ReadAll(w)
@@ -193,6 +193,59 @@ func TestServerCut(t *testing.T) {
 			})
 		}
 	}
+}
+
+// zeros is a record header of version 0.
+const zeros = "\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// Neither does one that the server, or a fault of the web server, ends.
+func TestServerCutByOthers(t *testing.T) {
+	ends := map[string]func(*testServer, *testWeb){
+		"Close": func(ts *testServer, _ *testWeb) { ts.Close() },
+		"Shutdown": func(ts *testServer, _ *testWeb) {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			defer cancel()
+			assert.ErrorIs(ts.t, ts.Shutdown(ctx), context.DeadlineExceeded)
+		},
+		"protocol error": func(_ *testServer, w *testWeb) { w.send("HTTP/1.1") },
+		"timeout":        func(_ *testServer, w *testWeb) { w.send(rec(tBegin, 2, responderKeep)) },
+	}
+	for _, network := range []string{"tcp", "unix"} {
+		for name, end := range ends {
+			t.Run(network+"/"+name, func(t *testing.T) {
+				pr, pw := io.Pipe()
+				s := &Server{ParamsTimeout: time.Second, Handler: adapters.HandlerFunc(
+					func(ctx context.Context, _ *adapters.Request) (*adapters.Response, error) {
+						context.AfterFunc(ctx, func() { pw.CloseWithError(context.Cause(ctx)) })
+						return response(pr), nil
+					})}
+				ts := serveTest(t, network, s)
+				w := ts.dial()
+				w.send(get(1, responderKeep))
+				io.WriteString(pw, "hello")
+				w.expect(rec(tStdout, 1, "Status: 200 OK\r\n\r\nhello"))
+				end(ts, w)
+				if network == "unix" {
+					w.expectEnd(zeros)
+				} else {
+					w.SetReadDeadline(time.Now().Add(testTimeout))
+					_, err := io.ReadAll(w)
+					assert.ErrorIs(t, err, syscall.ECONNRESET)
+				}
+			})
+		}
+	}
+}
+
+// A web server that does not read keeps no server from ending.
+func TestServerCloseUnwritten(t *testing.T) {
+	ts := serveTest(t, "unix", &Server{Handler: respond(func() (*adapters.Response, error) {
+		return response(plain{endless}), nil
+	})})
+	w := ts.dial()
+	w.send(get(1, responderKeep))
+	w.expect("\x01\x06\x00\x01")
+	require.NoError(t, ts.Close())
 }
 
 // AppStatus is that of its own request only.

@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -30,6 +29,7 @@ import (
 type peerApp struct {
 	ended  chan error // why the context of /wait was cancelled
 	events chan string
+	hangs  chan bool
 }
 
 func (a *peerApp) Serve(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
@@ -62,6 +62,12 @@ func (a *peerApp) Serve(ctx context.Context, req *adapters.Request) (*adapters.R
 		return adapters.Reply(200, "text/plain", "hello"), nil
 	case "/cut":
 		return response(plain{io.MultiReader(strings.NewReader(bigText), panicReader())}), nil
+	case "/hang":
+		return response(plain{io.MultiReader(strings.NewReader(bigText), readFunc(func([]byte) (int, error) {
+			a.hangs <- true
+			<-ctx.Done()
+			return 0, context.Cause(ctx)
+		}))}), nil
 	case "/wait":
 		context.AfterFunc(ctx, func() { a.ended <- context.Cause(ctx) })
 		io.WriteString(req.Stderr, "waiting\n")
@@ -83,9 +89,9 @@ var bigText = random(5 << 20)
 
 // servePeers starts a server that web servers of other users reach.
 func servePeers(t *testing.T, network string) (*testServer, *peerApp) {
-	app := &peerApp{make(chan error, 10), make(chan string)}
+	app := &peerApp{make(chan error, 10), make(chan string), make(chan bool, 1)}
 	ts := &testServer{t: t, logs: &testLog{}}
-	ts.Server = &Server{Handler: app, Log: slog.New(slog.NewTextHandler(ts.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	ts.Server = &Server{Handler: app, Log: ts.logs.logger()}
 	address := "127.0.0.1:0"
 	if network == "unix" {
 		address = peer.Dir(t) + "/fcgi.sock"
@@ -113,8 +119,9 @@ func servePeers(t *testing.T, network string) (*testServer, *peerApp) {
 
 // A webServer is one between an HTTP client and ours.
 type webServer struct {
-	base string
-	app  *peerApp
+	base   string
+	app    *peerApp
+	server *testServer
 
 	streams bool // passes events on at once
 	aborts  bool // tells us at once that its client has gone
@@ -182,10 +189,21 @@ func (s *webServer) run(t *testing.T) {
 	if s.aborts {
 		t.Run("abort", s.abort)
 	}
+	t.Run("close", s.close)
 }
 
 func (s *webServer) cut(t *testing.T) {
 	_, _, err := s.do(t, "GET", "/cut", nil)
+	assert.Error(t, err, "the response looks complete")
+}
+
+// close is that of our server, with a response under way.
+func (s *webServer) close(t *testing.T) {
+	go func() {
+		<-s.app.hangs
+		s.server.Close()
+	}()
+	_, _, err := s.do(t, "GET", "/hang", nil)
 	assert.Error(t, err, "the response looks complete")
 }
 
@@ -244,7 +262,7 @@ func TestServerPeerNginx(t *testing.T) {
 				}
 				upstream app { server %s; %s }
 				server { listen unix:%s/other.sock;`, way, address, keepalive, peer.Dir(t)))
-				(&webServer{base: "http://" + nginx, app: app, streams: true, aborts: true, early: true}).run(t)
+				(&webServer{base: "http://" + nginx, app: app, server: ts, streams: true, aborts: true, early: true}).run(t)
 			})
 		}
 	}
@@ -260,7 +278,7 @@ func TestServerPeerApache(t *testing.T) {
 					target = "unix:" + ts.addr.String() + "|fcgi://localhost/"
 				}
 				apache := peer.Apache(t, fmt.Sprintf("ProxyPass / %q flushpackets=on %s\n", target, way))
-				(&webServer{base: "http://" + apache, app: app, streams: true}).run(t)
+				(&webServer{base: "http://" + apache, app: app, server: ts, streams: true}).run(t)
 			})
 		}
 	}
@@ -277,7 +295,7 @@ func TestServerPeerLighttpd(t *testing.T) {
 			lighttpd := peer.Lighttpd(t, fmt.Sprintf(`server.modules = ("mod_fastcgi")
 				server.stream-response-body = 2
 				fastcgi.server = ( "/" => (( %s, "check-local" => "disable" )) )`, where))
-			(&webServer{base: "http://" + lighttpd, app: app, streams: true}).run(t)
+			(&webServer{base: "http://" + lighttpd, app: app, server: ts, streams: true}).run(t)
 		})
 	}
 }

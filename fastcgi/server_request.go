@@ -228,7 +228,7 @@ func (r *serverRequest) run() {
 		case r.ctx.Err() != nil: // nobody is there any more
 		case !unsent:
 			r.logError("response cut short", status, err)
-			r.conn.cut(r)
+			r.conn.cut(errConnCut)
 			return
 		case status != adapters.StatusClientGone:
 			r.logError("request failed", status, err)

@@ -124,7 +124,7 @@ func serveTest(t *testing.T, network string, s *Server) *testServer {
 	require.NoError(t, err)
 	ts := &testServer{Server: s, t: t, addr: ln.Addr(), logs: &testLog{}}
 	if s.Log == nil {
-		s.Log = slog.New(slog.NewTextHandler(ts.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		s.Log = ts.logs.logger()
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
@@ -205,6 +205,10 @@ func (w *testWeb) expectOpen() {
 type testLog struct {
 	mu  sync.Mutex
 	all strings.Builder
+}
+
+func (l *testLog) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func (l *testLog) Write(p []byte) (int, error) {
