@@ -31,7 +31,8 @@ func git(t *testing.T, dir string, args ...string) string {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C",
-		"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=core.compression", "GIT_CONFIG_VALUE_0=0", // in vain here
+		"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=core.compression", "GIT_CONFIG_VALUE_0=0", // in vain here
+		"GIT_CONFIG_KEY_1=core.fsync", "GIT_CONFIG_VALUE_1=none",
 		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "git %s: %s", strings.Join(args, " "), out)
@@ -84,6 +85,7 @@ func TestGit(t *testing.T) {
 			bare := filepath.Join(root, tt.name+".git")
 			git(t, root, "init", "-q", "--bare", "-b", "main", bare)
 			git(t, bare, "config", "core.compression", "0")
+			git(t, bare, "config", "core.fsync", "none")
 			roundTrip(t, work, bare, tt.base+"/"+url.PathEscape(filepath.Base(bare)), "http.postBuffer="+tt.buffer)
 		})
 	}
