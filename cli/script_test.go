@@ -49,7 +49,7 @@ func runScripts(t *testing.T, dir string, vars map[string]string) {
 
 func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
-		"code": code, "fails": fails, "start": start, "signal": sendSignal, "end": end, "appears": appears,
+		"code": code, "fails": fails, "start": start, "signal": sendSignal, "end": end, "appears": appears, "logs": logs,
 	}
 }
 
@@ -228,6 +228,16 @@ func appears(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s does not appear", args[0])
+		}
+	}
+}
+
+// logs waits until a gateway has logged a text: logs NAME TEXT
+func logs(ts *testscript.TestScript, _ bool, args []string) {
+	r := find(ts, args[0])
+	for deadline := time.Now().Add(patience); !strings.Contains(r.log(), args[1]); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("%q is not logged:\n%s", args[1], r.log())
 		}
 	}
 }
