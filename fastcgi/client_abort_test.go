@@ -237,6 +237,39 @@ func TestClientCancelledWithinHead(t *testing.T) {
 	assert.Empty(t, <-rest)
 }
 
+// TestClientCancelledBehindHead: the application has the whole head, but the client does not know it yet.
+func TestClientCancelledBehindHead(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	rest := make(chan string, 1)
+	c, _ := listen(t, func(p *peer) {
+		p.request()
+		b, _ := io.ReadAll(p)
+		rest <- string(b)
+	})
+	c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return &lateConn{conn.(*net.UnixConn), func() { cancel(errLeft) }}, err
+	}
+	req := get()
+	req.Vars = []adapters.Var{{Name: "BIG", Value: strings.Repeat("x", 20_000)}}
+	_, err := c.Serve(ctx, req)
+	assert.ErrorIs(t, err, errLeft)
+	assert.Equal(t, abortRequest, <-rest)
+}
+
+// A lateConn does something behind each Write.
+type lateConn struct {
+	*net.UnixConn
+	do func()
+}
+
+func (c *lateConn) Write(b []byte) (int, error) {
+	n, err := c.UnixConn.Write(b)
+	c.do()
+	time.Sleep(50 * time.Millisecond)
+	return n, err
+}
+
 func TestClientCancelledEarly(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	c, a := listen(t, answering(hello))

@@ -95,6 +95,23 @@ func TestClientKeepConn(t *testing.T) {
 		}
 		assert.Equal(t, 4, a.connections(), "one for each second")
 	})
+	synctest.Test(t, func(t *testing.T) {
+		c, a, stop := pipes(t, func(p *peer) {
+			for {
+				r, ok := p.request()
+				if !ok {
+					return
+				}
+				time.Sleep(90 * time.Millisecond)
+				p.say(response(r.id, hello))
+			}
+		})
+		defer stop()
+		for range 40 { // for 3.6 s without a pause
+			wantHello(t, c, get())
+		}
+		assert.Equal(t, 4, a.connections(), "one for each second")
+	})
 }
 
 // TestClientTakesNewest: the connection used last is used next, so that the others can end.

@@ -269,7 +269,12 @@ func doCtx(ctx context.Context, c *fastcgi.Client, req *adapters.Request) (*adap
 		return nil, "", err
 	}
 	var b bytes.Buffer
-	_, err = adapters.Copy(&b, resp.Body)
+	if _, err = adapters.Copy(&b, resp.Body); err == nil {
+		_, again := resp.Body.Read(make([]byte, 1))
+		if again != io.EOF {
+			err = fmt.Errorf("%v behind the end", again)
+		}
+	}
 	return resp, b.String(), errors.Join(err, resp.Body.Close())
 }
 

@@ -55,18 +55,12 @@ func (x *exchange) appStatus() int { return x.status }
 
 // Read reads FCGI_STDOUT behind the header.
 func (x *exchange) Read(p []byte) (int, error) {
-	if len(x.pending) == 0 {
-		b, err := x.pull(false)
-		if err != nil {
-			return 0, err
-		}
-		x.pending = b
+	b, err := x.next(false)
+	if err != nil {
+		return 0, err
 	}
-	if x.closed.Load() {
-		return 0, x.c.fault(opRequest, errBodyClosed)
-	}
-	n := copy(p, x.pending)
-	x.pending = x.pending[n:]
+	n := copy(p, b)
+	x.pending = b[n:]
 	return n, nil
 }
 
@@ -75,10 +69,7 @@ func (x *exchange) WriteTo(w io.Writer) (int64, error) {
 	flusher, unflushed := w.(adapters.Flusher)
 	var written int64
 	for {
-		b, err := x.pending, error(nil)
-		if len(b) == 0 {
-			b, err = x.pull(unflushed)
-		}
+		b, err := x.next(unflushed)
 		switch {
 		case err == errQuiet:
 			flusher.Flush()
@@ -88,8 +79,6 @@ func (x *exchange) WriteTo(w io.Writer) (int64, error) {
 			return written, nil
 		case err != nil:
 			return written, err
-		case x.closed.Load():
-			return written, x.c.fault(opRequest, errBodyClosed)
 		}
 		x.pending = nil
 		n, err := w.Write(b)
@@ -99,6 +88,17 @@ func (x *exchange) WriteTo(w io.Writer) (int64, error) {
 		}
 		unflushed = flusher != nil
 	}
+}
+
+// next returns what is to be read next.
+func (x *exchange) next(hasty bool) ([]byte, error) {
+	switch {
+	case x.closed.Load():
+		return nil, x.c.fault(opRequest, errBodyClosed)
+	case len(x.pending) > 0:
+		return x.pending, nil
+	}
+	return x.pull(hasty)
 }
 
 // pull returns what comes next of FCGI_STDOUT: all of it that is in the buffer, else as much as comes. What it returned
