@@ -196,7 +196,10 @@ func (g *gateway) start(ctx context.Context) error {
 		starts.Go(func() { errs[i] = r.app.Start(ctx) })
 	}
 	starts.Wait()
-	if ctx.Err() == nil && !slices.Contains(errs, nil) {
+	if ctx.Err() != nil {
+		return nil // whoever wants us to end is told nothing of what did not begin
+	}
+	if !slices.Contains(errs, nil) {
 		g.endHold(true)
 		return fmt.Errorf("%s: %w; --log-level debug shows all that it printed", g.routes[0].url, errs[0])
 	}
