@@ -77,8 +77,8 @@ func (a *answerWriter) release() {
 
 func (a *answerWriter) answer(req *Request, resp *Response) error {
 	defer resp.Body.Close()
-	if resp.Status == http.StatusSwitchingProtocols {
-		return ErrUpgrade
+	if err := resp.Check(); err != nil {
+		return err
 	}
 	a.buf = AppendHeader(a.buf, resp)
 	if resp.LocalRedirect != "" || !BodyAllowed(req.Method, resp.Status) {

@@ -162,3 +162,20 @@ func TestLogFailure(t *testing.T) {
 		assert.Equal(t, tt.want, line)
 	}
 }
+
+func TestAnswerRefusesOddResponses(t *testing.T) {
+	for name, resp := range map[string]*adapters.Response{
+		"no status":      {Body: adapters.NoBody},
+		"interim status": {Status: 103, Body: adapters.NoBody},
+		"split":          {Status: 302, LocalRedirect: "/x\r\nSet-Cookie: a=b", Body: adapters.NoBody},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			h := adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) { return resp, nil })
+			whole, err := adapters.Answer(t.Context(), &out, h, &adapters.Request{Method: "GET"})
+			assert.True(t, whole)
+			assert.ErrorIs(t, err, adapters.ErrBadResponse)
+			assert.Regexp(t, "^Status: 502 Bad Gateway\r\n", out.String())
+		})
+	}
+}

@@ -1,7 +1,9 @@
 package adapters
 
 import (
+	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,6 +54,20 @@ type noBody struct{}
 func (noBody) Read([]byte) (int, error)         { return 0, io.EOF }
 func (noBody) WriteTo(io.Writer) (int64, error) { return 0, nil }
 func (noBody) Close() error                     { return nil }
+
+// Check returns why resp cannot be sent in the form of a CGI response: [ErrUpgrade] for 101, [ErrBadResponse] for another
+// status that is none of a final response, or for a control byte in LocalRedirect.
+func (resp *Response) Check() error {
+	switch {
+	case resp.Status == http.StatusSwitchingProtocols:
+		return ErrUpgrade
+	case !ValidValue(resp.LocalRedirect):
+		return fmt.Errorf("%w: local redirect %.80q", ErrBadResponse, resp.LocalRedirect)
+	case resp.LocalRedirect == "" && (resp.Status < 200 || resp.Status > 999):
+		return fmt.Errorf("%w: status %d", ErrBadResponse, resp.Status)
+	}
+	return nil
+}
 
 // BodyAllowed reports whether a response of this status to this method carries a body (RFC 9110 6.4.1).
 func BodyAllowed(method string, status int) bool {

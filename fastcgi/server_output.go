@@ -55,11 +55,8 @@ func (o *serverOutput) reset() bool {
 
 // send sends resp.
 func (o *serverOutput) send(resp *adapters.Response) (appStatus int, err error) {
-	switch {
-	case resp.Status == http.StatusSwitchingProtocols:
-		return 0, adapters.ErrUpgrade
-	case resp.Status < 200 || resp.Status > 999:
-		return 0, fmt.Errorf("%w: status %d", adapters.ErrBadResponse, resp.Status)
+	if err := resp.Check(); err != nil {
+		return 0, err
 	}
 	if err := o.header(resp); err != nil {
 		return 0, err
