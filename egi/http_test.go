@@ -299,7 +299,7 @@ func TestLong(t *testing.T) {
 		},
 		"flushed pieces": func(w http.ResponseWriter) {
 			for rest := content; len(rest) > 0; {
-				m, _ := io.WriteString(w, string(rest[:min(9999, len(rest))]))
+				m, _ := w.Write(rest[:min(9999, len(rest))])
 				rest = rest[m:]
 				w.(http.Flusher).Flush()
 			}
@@ -349,8 +349,8 @@ func TestSameAsServer(t *testing.T) {
 	handlers := map[string]http.HandlerFunc{
 		"nothing":  func(http.ResponseWriter, *http.Request) {},
 		"small":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html>") },
-		"error":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "teapot", 418) },
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "../x?y=z", 303) },
+		"error":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "teapot", http.StatusTeapot) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "../x?y=z", http.StatusSeeOther) },
 		"204":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
 		"304":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(304) },
 		"length": func(w http.ResponseWriter, _ *http.Request) {

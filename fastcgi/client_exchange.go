@@ -237,11 +237,16 @@ func (x *exchange) cut(err error) {
 	x.mu.Unlock()
 }
 
+// awaitReader waits until a running Read has left the connection and Stderr.
+func (x *exchange) awaitReader() {
+	x.reading.Lock()
+	defer x.reading.Unlock()
+}
+
 // farewell gives the application time to end an aborted request. The connection is not used again: php-fpm closes it
 // after FCGI_ABORT_REQUEST, which it sees only when the script has ended.
 func (x *exchange) farewell() {
-	x.reading.Lock() // until the reader has left the connection; it does not come back
-	x.reading.Unlock()
+	x.awaitReader() // it does not come back
 	if !x.torn { // else we are within a record
 		x.conn.SetDeadline(x.c.graceEnd())
 		go x.sendAbort()
@@ -275,8 +280,7 @@ func (x *exchange) Close() error {
 	if x.cause() == nil {
 		x.abort(errBodyClosed)
 	}
-	x.reading.Lock() // until a running Read has let go of Stderr
-	x.reading.Unlock()
+	x.awaitReader() // which may hold Stderr
 	return nil
 }
 
