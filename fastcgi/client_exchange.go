@@ -247,7 +247,7 @@ func (x *exchange) awaitReader() {
 // after FCGI_ABORT_REQUEST, which it sees only when the script has ended.
 func (x *exchange) farewell() {
 	x.awaitReader() // it does not come back
-	if !x.torn { // else we are within a record
+	if !x.torn {    // else we are within a record
 		x.conn.SetDeadline(x.c.graceEnd())
 		go x.sendAbort()
 		buf := getBuffer(waitSize)
