@@ -110,8 +110,15 @@ func newApp(std streams) *cli.App {
 	}
 }
 
-// usageError keeps cli from printing the help.
-func usageError(_ *cli.Context, err error, _ bool) error { return usage("%w", err) }
+// usageError keeps cli from printing the help, and writes flags as people do. The values that cli parses itself are
+// times, and the boolean ones that it calls so.
+func usageError(_ *cli.Context, err error, _ bool) error {
+	text := strings.NewReplacer(" for flag -", " for --", " for -", " for --").Replace(err.Error())
+	if what, ok := strings.CutSuffix(text, ": parse error"); ok && strings.HasPrefix(text, "invalid value") {
+		text = what + ": write a time such as 30s or 2m"
+	}
+	return usage("%s", text)
+}
 
 // arrangeAll prepares the arguments of the whole command line. It also returns what messages begin with.
 func arrangeAll(app *cli.App, args []string) (arranged []string, command string, err error) {
@@ -135,10 +142,19 @@ func arrangeAll(app *cli.App, args []string) (arranged []string, command string,
 	}
 	i := known(name)
 	if i < 0 {
-		return nil, "", usage(`unknown command %q. %s "gangway help" lists all`, name, cli.SuggestCommand(app.Commands, name))
+		return nil, "", usage(`unknown command %q.%s "gangway help" lists all`, name, suggested(app.Commands, name))
 	}
 	rest, err := arrange(app.Commands[i], args[2:])
 	return append([]string{args[0], name}, rest...), name + ": ", err
+}
+
+// suggested returns a question, or nothing if no command looks like name.
+func suggested(commands []*cli.Command, name string) string {
+	question := cli.SuggestCommand(commands, name)
+	if strings.Contains(question, `""`) {
+		return ""
+	}
+	return " " + question
 }
 
 // arrange returns the arguments of a command with the flags in front, which cli demands and people do not do. It

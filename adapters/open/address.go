@@ -38,10 +38,10 @@ func ParseListener(s string) (Address, error) {
 	}
 	a, err := parse(s)
 	if err == nil && (a.Engine != "" || a.Network == "exec" || a.Network == "" || a.Path != "") {
-		err = errors.New("not the address of a listener")
+		err = formError("not the address of a listener")
 	}
 	if err != nil {
-		return Address{}, fmt.Errorf("%w %q: %w; a listener is %s", ErrAddress, s, err, ListenerForms)
+		return Address{}, addressError(s, err, "a listener is "+ListenerForms)
 	}
 	return a, nil
 }
@@ -50,15 +50,27 @@ func ParseListener(s string) (Address, error) {
 func ParseApp(s string) (Address, error) {
 	a, err := parse(s)
 	if err == nil && a.Network == "fd" {
-		err = errors.New("not the address of an application")
+		err = formError("not the address of an application")
 	}
 	if err == nil && a.Network == "tcp" && strings.HasPrefix(a.Target, ":") {
 		err = errors.New("an application needs a host")
 	}
 	if err != nil {
-		return Address{}, fmt.Errorf("%w %q: %w; an application is %s", ErrAddress, s, err, AppForms)
+		return Address{}, addressError(s, err, "an application is "+AppForms)
 	}
 	return a, nil
+}
+
+// A formError is an error for somebody who has to see what addresses look like.
+type formError string
+
+func (e formError) Error() string { return string(e) }
+
+func addressError(s string, err error, forms string) error {
+	if _, ok := err.(formError); ok {
+		return fmt.Errorf("%w %q: %w; %s", ErrAddress, s, err, forms)
+	}
+	return fmt.Errorf("%w %q: %w", ErrAddress, s, err)
 }
 
 // literals are the prefixes after which everything is taken as it is.
@@ -88,7 +100,7 @@ func parse(s string) (Address, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil {
-		return Address{}, errors.New("no URL")
+		return Address{}, formError("no URL")
 	}
 	a := Address{Scheme: u.Scheme, Network: "tcp"}
 	if u.Scheme == "fcgi+gofast" {
@@ -96,9 +108,9 @@ func parse(s string) (Address, error) {
 	}
 	switch {
 	case u.Scheme == "":
-		return Address{}, errors.New("no scheme")
+		return Address{}, formError("no scheme")
 	case a.Scheme != "http" && a.Scheme != "https" && a.Scheme != "fcgi" && a.Scheme != "scgi":
-		return Address{}, fmt.Errorf("unknown scheme %q", u.Scheme)
+		return Address{}, formError("unknown scheme " + strconv.Quote(u.Scheme))
 	case u.Opaque != "" || u.Host == "":
 		return Address{}, fmt.Errorf("no host and port after %s://", u.Scheme)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
