@@ -182,11 +182,20 @@ func (a *app) serve(conn net.Conn) {
 			c.begin()
 		case h.Type == wire.TypeStdin && len(content) > 0:
 			c.stdin.Write(content)
-		case h.Type == wire.TypeStdin:
+		case h.Type == wire.TypeStdin && !isClosed(c.whole):
 			close(c.whole)
 		case h.Type == wire.TypeAbortRequest:
 			c.leave("abort")
 		}
+	}
+}
+
+func isClosed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
