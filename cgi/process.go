@@ -3,22 +3,18 @@ package cgi
 import (
 	"fmt"
 	"os"
-	"sync"
+	"runtime"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/procgroup"
 )
 
 // A process is a running script, and on Linux the leader of its process group.
 type process struct {
-	*os.Process
+	group procgroup.Group
 	ended chan struct{} // closed when it has ended and state is there
 	state *os.ProcessState
-
-	mu      sync.Mutex // held to signal it
-	gone    bool       // it must not be signalled: its id may be somebody else's
-	aborted bool
-	killer  *time.Timer
 }
 
 // run starts c with files as its standard input, output and error. The caller waits for the process and forgets it.
@@ -32,11 +28,15 @@ func (s *Script) run(c *command, req *adapters.Request, files []*os.File) (*proc
 	if s.closed {
 		return nil, fmt.Errorf("%w: closed", adapters.ErrUnreachable)
 	}
-	started, err := os.StartProcess(c.program, c.argv, &os.ProcAttr{Dir: c.dir, Env: env, Files: files, Sys: ownGroup})
+	attr := &os.ProcAttr{Dir: c.dir, Env: env, Files: files}
+	if runtime.GOOS == "linux" { // elsewhere the group would be killed when its id may be somebody else's
+		attr.Sys = procgroup.Attr(nil)
+	}
+	started, err := os.StartProcess(c.program, c.argv, attr)
 	if err != nil {
 		return nil, startError(err)
 	}
-	p := &process{Process: started, ended: make(chan struct{})}
+	p := &process{group: procgroup.Group{Leader: started}, ended: make(chan struct{})}
 	if s.running == nil {
 		s.running = map[*process]struct{}{}
 	}
@@ -53,26 +53,13 @@ func (s *Script) forget(p *process) {
 }
 
 // abort asks the process to end, and forces it when grace is over.
-func (p *process) abort(grace time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.gone:
-	case grace == 0:
-		p.aborted = true
-		p.kill()
-	case !p.aborted:
-		p.aborted = true
-		p.terminate()
-		p.killer = time.AfterFunc(grace, func() { p.abort(0) })
-	}
-}
+func (p *process) abort(grace time.Duration) { p.group.End(grace) }
 
 // wait returns when the process has ended and nothing of an aborted one is left.
 func (p *process) wait() {
-	p.state = p.reap()
-	if p.killer != nil {
-		p.killer.Stop()
-	}
+	p.group.Wait(func() (err error) {
+		p.state, err = p.group.Leader.Wait()
+		return err
+	})
 	close(p.ended)
 }

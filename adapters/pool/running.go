@@ -9,11 +9,14 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/gangway-go/gangway/internal/procgroup"
 )
 
 // running is a started program with its process group and its private folder.
 type running struct {
 	cmd    *exec.Cmd
+	group  procgroup.Group
 	dir    string
 	grace  time.Duration
 	output output
@@ -21,15 +24,19 @@ type running struct {
 	life context.Context // over when nothing is left
 	over context.CancelFunc
 	err  error // why it ended, once life is over
-
-	mu     sync.Mutex
-	reaped bool // its id may be somebody else's
 }
 
 func newRunning(dir string, grace time.Duration, log *slog.Logger) *running {
-	r := &running{dir: dir, grace: grace, output: output{log: log}}
+	r := &running{group: procgroup.Group{KillRest: true}, dir: dir, grace: grace, output: output{log: log}}
 	r.life, r.over = context.WithCancel(context.Background())
 	return r
+}
+
+// prepare gives the process a group of its own, and its user the folder.
+func (r *running) prepare() error {
+	r.cmd.SysProcAttr = procgroup.Attr(r.cmd.SysProcAttr)
+	procgroup.DieWithParent(r.cmd.SysProcAttr)
+	return r.own()
 }
 
 // start starts the program and the goroutines that live as long as it does.
@@ -54,6 +61,7 @@ func (r *running) run(read *os.File, started chan<- error) {
 	err := r.cmd.Start()
 	if err == nil {
 		r.output.pid = r.cmd.Process.Pid
+		r.group.Leader = r.cmd.Process
 	}
 	started <- err
 	if err != nil {
@@ -61,7 +69,7 @@ func (r *running) run(read *os.File, started chan<- error) {
 	}
 	var reader sync.WaitGroup
 	reader.Go(func() { r.output.copy(read) })
-	if r.err = r.reap(); r.err == nil {
+	if r.err = r.group.Wait(r.cmd.Wait); r.err == nil {
 		r.err = errors.New("exit status 0")
 	}
 	read.SetReadDeadline(time.Now().Add(time.Second)) // a process that left the group may hold the other end
@@ -77,22 +85,11 @@ func (r *running) wait() error {
 
 // stop ends the process group and returns when it is gone.
 func (r *running) stop(ctx context.Context) {
-	r.signal(terminate)
+	r.group.End(r.grace)
 	select {
 	case <-r.life.Done():
-		return
 	case <-ctx.Done():
-	case <-time.After(r.grace):
-	}
-	r.signal(kill)
-	<-r.life.Done()
-}
-
-// signal sends sig to the process group, which is there as long as its leader is not reaped.
-func (r *running) signal(sig groupSignal) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.reaped {
-		sig.send(r.cmd.Process)
+		r.group.End(0)
+		<-r.life.Done()
 	}
 }

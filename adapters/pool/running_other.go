@@ -2,13 +2,5 @@
 
 package pool
 
-import "os"
-
-// groupSignal is always SIGKILL: there is no other, and no group.
-type groupSignal struct{}
-
-var terminate, kill groupSignal
-
-func (groupSignal) send(leader *os.Process) { leader.Kill() }
-
-func (r *running) prepare() error { return nil }
+// own does nothing: a process runs as our user.
+func (r *running) own() error { return nil }

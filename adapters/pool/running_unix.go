@@ -2,27 +2,10 @@
 
 package pool
 
-import (
-	"os"
-	"syscall"
-)
+import "os"
 
-type groupSignal syscall.Signal
-
-const (
-	terminate = groupSignal(syscall.SIGTERM)
-	kill      = groupSignal(syscall.SIGKILL)
-)
-
-func (s groupSignal) send(leader *os.Process) { syscall.Kill(-leader.Pid, syscall.Signal(s)) }
-
-// prepare makes the process the leader of a group of its own, and the folder its user's.
-func (r *running) prepare() error {
-	if r.cmd.SysProcAttr == nil {
-		r.cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	r.cmd.SysProcAttr.Setpgid = true
-	r.setDeathSignal()
+// own makes the folder the user's as whom the process is to run.
+func (r *running) own() error {
 	if user := r.cmd.SysProcAttr.Credential; user != nil {
 		return os.Chown(r.dir, int(user.Uid), int(user.Gid))
 	}

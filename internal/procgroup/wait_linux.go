@@ -1,0 +1,26 @@
+package procgroup
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// DieWithParent adds to attr what makes the process get SIGTERM, on Linux, when the thread that has started it ends:
+// the caller keeps that thread with runtime.LockOSThread.
+func DieWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGTERM }
+
+// Wait waits for the leader with wait, which is to be its Wait or that of its exec.Cmd, and returns its error. What is
+// to be killed of the rest of the group is killed before the leader's id, which is the group's, becomes free.
+func (g *Group) Wait(wait func() error) error {
+	const byPID, noWait = 1, 0x01000000 // P_PID, WNOWAIT
+	var info [128]byte                  // siginfo_t
+	for {
+		_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, byPID, uintptr(g.Leader.Pid),
+			uintptr(unsafe.Pointer(&info)), syscall.WEXITED|noWait, 0, 0)
+		if errno != syscall.EINTR {
+			break
+		}
+	}
+	g.ended()
+	return wait()
+}
