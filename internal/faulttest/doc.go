@@ -2,7 +2,7 @@
 // first lets gangway meet the same situation and asserts that it does not show the fault. The second is the control:
 // a program that does show it, so that the test is known to see it. Controls are github.com/yookoala/gofast v0.8.0, in
 // a process of its own because some faults end it, net/http/cgi, and web servers of Debian 12 (nginx, Apache,
-// lighttpd, h2o, HAProxy, fcgiwrap). A test without a control says why.
+// Caddy, lighttpd, h2o, HAProxy, fcgiwrap).
 //
 // TestGofast... are faults of gofast: S security, C correctness, T time-outs, L the pool, M the protocol, A the
 // interface. TestGatewaysSurprise... are those that a survey of twelve gateways found.
