@@ -99,10 +99,12 @@ func StatusOf(err error) int {
 		return status
 	}
 	var ne net.Error
-	switch {
-	case !errors.As(err, &ne):
+	errors.As(err, &ne)
+	switch ne.(type) {
+	case nil, syscall.Errno: // a system call by itself, such as that of a file
 		return http.StatusInternalServerError
-	case ne.Timeout():
+	}
+	if ne.Timeout() {
 		return http.StatusGatewayTimeout
 	}
 	return http.StatusBadGateway

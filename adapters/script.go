@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // A ScriptResolver finds the script of a request by walking a tree of files, and passes the request to To with Script
@@ -49,7 +50,7 @@ type ScriptResolver struct {
 	warned sync.Once
 }
 
-// Serve passes req on to To or Files. The error wraps [ErrNotFound] and says which component of the path is missing.
+// Serve passes req on to To or Files. Its own error is that of Resolve and says which component of the path is missing.
 func (s *ScriptResolver) Serve(ctx context.Context, req *Request) (*Response, error) {
 	if s.walks() && EncodedSeparator(req.URI) {
 		return nil, fmt.Errorf("%w: encoded separator in %.80q", ErrNotFound, req.URI)
@@ -89,12 +90,12 @@ type Target struct {
 	Redirect string // the path with the slash that a folder needs
 }
 
-// Resolve finds what a canonical path stands for. The error wraps [ErrNotFound].
+// Resolve finds what a canonical path stands for. The error wraps [ErrNotFound], unless the system failed to look.
 func (s *ScriptResolver) Resolve(path string) (Target, error) {
 	tree, err := s.open()
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			return Target{}, fmt.Errorf("%w: %v", ErrNotFound, err)
+			return Target{}, lookupError(err, err)
 		}
 		s.warned.Do(func() { s.warn(err) })
 		return s.split(path)
@@ -195,6 +196,9 @@ func (s *ScriptResolver) walk(t tree, path string) (Target, error) {
 	if strings.Contains(path, "/.") || strings.ContainsRune(path, '\\') {
 		return Target{}, fmt.Errorf("%w: %q has a hidden component", ErrNotFound, path)
 	}
+	if path != "" && path[0] != '/' { // a web server has divided it so
+		return Target{}, fmt.Errorf("%w: %q does not begin with a slash", ErrNotFound, path)
+	}
 	if path == "/" {
 		return s.folder(t, path)
 	}
@@ -202,7 +206,7 @@ func (s *ScriptResolver) walk(t tree, path string) (Target, error) {
 		info, err := t.Stat(path[1:end])
 		switch {
 		case err != nil:
-			return Target{}, fmt.Errorf("%w: %s: component %q: %v", ErrNotFound, path, path[:end], errors.Unwrap(err))
+			return Target{}, lookupError(err, fmt.Errorf("%s: component %q: %v", path, path[:end], errors.Unwrap(err)))
 		case info.Mode().IsRegular():
 			return s.file(path[:end], path[end:])
 		case !info.IsDir():
@@ -210,6 +214,17 @@ func (s *ScriptResolver) walk(t tree, path string) (Target, error) {
 		}
 	}
 	return s.folder(t, path)
+}
+
+// lookupError returns the error for a file that could not be looked at because of err: it is there for nobody, unless
+// the system has failed.
+func lookupError(err, said error) error {
+	for _, ours := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO} {
+		if errors.Is(err, ours) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrNotFound, said)
 }
 
 func (s *ScriptResolver) file(name, rest string) (Target, error) {
@@ -237,6 +252,9 @@ func (s *ScriptResolver) folder(t tree, path string) (Target, error) {
 	}
 	if s.Files != nil {
 		return Target{File: true}, nil
+	}
+	if len(s.index()) == 0 {
+		return Target{}, fmt.Errorf("%w: %q is a folder", ErrNotFound, path)
 	}
 	return Target{}, fmt.Errorf("%w: folder %q has none of %q", ErrNotFound, path, s.index())
 }
