@@ -13,6 +13,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/apps"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // Applications of well-known frameworks route, read a form and redirect beneath a prefix, with names in UTF-8.
@@ -36,8 +37,8 @@ func TestFrameworks(t *testing.T) {
 			need(t, tt.program)
 			text, err := os.ReadFile("testdata/frameworks/" + tt.name + "/" + tt.file)
 			require.NoError(t, err)
-			log := &transcript{}
-			o := log.options()
+			log := new(testlog.Buffer)
+			o := options(log)
 			o.Programs = map[apps.Kind]string{apps.WSGI: python}
 			app, err := apps.Start(t.Context(), "", folder(t, tt.file, string(text)), o)
 			require.NoError(t, err)
@@ -50,7 +51,8 @@ func TestFrameworks(t *testing.T) {
 			assert.Equal(t, 404, status)
 
 			form := url.Values{"name": {tt.who}}.Encode()
-			resp, err := s.Client().Post(s.URL+"/sub/form", "application/x-www-form-urlencoded", strings.NewReader(form))
+			const kind = "application/x-www-form-urlencoded"
+			resp, err := s.Client().Post(s.URL+"/sub/form", kind, strings.NewReader(form))
 			require.NoError(t, err)
 			io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()

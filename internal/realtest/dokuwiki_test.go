@@ -111,7 +111,8 @@ func (w *wiki) install() {
 	assert.Contains(w.t, w.get("/install.php"), `name="d[superuser]"`)
 	resp, text := w.post("/install.php", url.Values{
 		"submit": {"Save"}, "l": {"en"}, "d[title]": {"Gangway's wiki"}, "d[acl]": {"on"}, "d[superuser]": {"admin"},
-		"d[fullname]": {"Ada Min"}, "d[email]": {"a@example.com"}, "d[password]": {"p&ss=1 ü"}, "d[confirm]": {"p&ss=1 ü"},
+		"d[fullname]": {"Ada Min"}, "d[email]": {"a@example.com"},
+		"d[password]": {"p&ss=1 ü"}, "d[confirm]": {"p&ss=1 ü"},
 		"d[policy]": {"1"}, "d[license]": {"0"},
 	})
 	require.Equal(w.t, http.StatusOK, resp.StatusCode)
@@ -164,7 +165,8 @@ func (w *wiki) upload() {
 	page := w.get("/lib/exe/mediamanager.php?ns=a")
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	for name, value := range map[string]string{"sectok": w.token(page), "ns": "a", "mediaid": "logo.png", "do": "media"} {
+	fields := map[string]string{"sectok": w.token(page), "ns": "a", "mediaid": "logo.png", "do": "media"}
+	for name, value := range fields {
 		require.NoError(w.t, form.WriteField(name, value))
 	}
 	part, err := form.CreateFormFile("upload", "logo.png")

@@ -45,7 +45,8 @@ func run(m *testing.M) int {
 	program = filepath.Join(dir, "gangway")
 	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "../../cli/gangway").CombinedOutput(); err != nil {
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "../../cli/gangway")
+	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
 	}

@@ -135,8 +135,8 @@ func TestPHPFPMReloads(t *testing.T) {
 			v.wait(t, 100)
 			for i := range 3 {
 				require.NoError(t, fpm.Cmd.Process.Signal(syscall.SIGUSR2))
-				require.Eventually(t, func() bool { return strings.Count(fpm.Log(), "ready to handle connections") == i+2 },
-					patience, 10*time.Millisecond)
+				again := func() bool { return strings.Count(fpm.Log(), "ready to handle connections") == i+2 }
+				require.Eventually(t, again, patience, 10*time.Millisecond)
 				v.wait(t, 150)
 			}
 			visits := v.since(time.Time{})
