@@ -55,8 +55,8 @@ func (noBody) Read([]byte) (int, error)         { return 0, io.EOF }
 func (noBody) WriteTo(io.Writer) (int64, error) { return 0, nil }
 func (noBody) Close() error                     { return nil }
 
-// Check returns why resp cannot be sent in the form of a CGI response: [ErrUpgrade] for 101, [ErrBadResponse] for another
-// status that is none of a final response, or for a control byte in LocalRedirect.
+// Check returns why resp cannot be sent in the form of a CGI response: [ErrUpgrade] for 101, [ErrBadResponse] for
+// another status that is none of a final response, or for a control byte in LocalRedirect.
 func (resp *Response) Check() error {
 	switch {
 	case resp.Status == http.StatusSwitchingProtocols:

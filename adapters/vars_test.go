@@ -113,6 +113,7 @@ func TestParseVarsWithoutScript(t *testing.T) {
 func TestParseVarsRefuses(t *testing.T) {
 	for name, vars := range map[string]map[string]string{
 		"no method":        {"SCRIPT_NAME": "/"},
+		"method":           {"REQUEST_METHOD": "GET / HTTP/1.1\r\nX:"},
 		"length sign":      {"REQUEST_METHOD": "GET", "CONTENT_LENGTH": "+1"},
 		"length word":      {"REQUEST_METHOD": "GET", "CONTENT_LENGTH": "1 "},
 		"length overflow":  {"REQUEST_METHOD": "GET", "CONTENT_LENGTH": "9223372036854775808"},
