@@ -42,10 +42,12 @@ type serverInput struct {
 	taken   chan struct{} // closed to wake the connection; nil if it does not wait
 }
 
-// open begins the stream; length is negative if it is not known.
+// open begins the stream; length is negative if it is not known. The request may have been aborted already.
 func (in *serverInput) open(length int64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	in.opened, in.left, in.arrived.L = true, length, &in.mu
-	if length == 0 {
+	if length == 0 && in.err == nil {
 		in.err = io.EOF
 	}
 }
