@@ -8,12 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,31 +19,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	. "github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
-// A logBuffer may be read while the server writes to it.
-type logBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
-}
-
 // serveHTTP starts h as HTTP/1.1 and h2c server, and returns its address and its log.
-func serveHTTP(t *testing.T, h Handler) (string, *logBuffer) {
+func serveHTTP(t *testing.T, h Handler) (string, *testlog.Buffer) {
 	t.Helper()
-	log := new(logBuffer)
-	f := &HTTPFrontend{Handler: h, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	log := new(testlog.Buffer)
+	f := &HTTPFrontend{Handler: h, Log: log.Logger()}
 	srv := httptest.NewUnstartedServer(f)
 	srv.Config.Protocols = new(http.Protocols)
 	srv.Config.Protocols.SetHTTP1(true)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/cgi"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // self returns a Script that runs this test binary as a script that serves with cgi.Serve.
@@ -50,7 +51,7 @@ func TestServe(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.kind+" "+tt.req.Method, func(t *testing.T) {
-			stderr := new(buffer)
+			stderr := new(testlog.Buffer)
 			tt.req.Stderr = stderr
 			resp, body, err := ask(t, self(t, tt.kind), tt.req)
 			require.NoError(t, err)
@@ -95,16 +96,16 @@ func TestServeVariables(t *testing.T) {
 func TestServeEnds(t *testing.T) {
 	path, err := os.Executable()
 	require.NoError(t, err)
-	begin := func(kind string, stdout io.Writer) (*exec.Cmd, *buffer) {
+	begin := func(kind string, stdout io.Writer) (*exec.Cmd, *testlog.Buffer) {
 		cmd := exec.Command(path)
 		cmd.Env = []string{asScript + "=" + kind, "REQUEST_METHOD=GET"}
-		stderr := new(buffer)
+		stderr := new(testlog.Buffer)
 		cmd.Stdout, cmd.Stderr = stdout, stderr
 		require.NoError(t, cmd.Start())
 		return cmd, stderr
 	}
 	t.Run("SIGTERM", func(t *testing.T) {
-		out := new(buffer)
+		out := new(testlog.Buffer)
 		cmd, stderr := begin("waits", out)
 		require.Eventually(t, func() bool { return stderr.String() == "waiting\n" }, patience, 1e6)
 		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
@@ -126,7 +127,7 @@ func TestServeEnds(t *testing.T) {
 		assert.Contains(t, stderr.String(), "closed\ntrue cgi: request aborted: write /dev/stdout: broken pipe")
 	})
 	t.Run("in the middle", func(t *testing.T) { // from Script to Serve
-		stderr := new(buffer)
+		stderr := new(testlog.Buffer)
 		s := self(t, "waits")
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {

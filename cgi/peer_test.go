@@ -21,6 +21,7 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/cgi"
 	"github.com/gangway-go/gangway/internal/peer"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 func TestPeerPHP(t *testing.T) {
@@ -42,7 +43,7 @@ echo "$_SERVER[PATH_INFO]|$_GET[a]|$_POST[b]|", basename(getcwd()), "|", file_ge
 			if s.Path != "" {
 				file = s.Path
 			}
-			stderr := new(buffer)
+			stderr := new(testlog.Buffer)
 			req := put(strings.NewReader("b=body"), 6)
 			req.Method, req.URI, req.Query, req.Stderr = "POST", "/page.php/x?a=1", "a=1", stderr
 			req.Header = adapters.Header{{Name: "Content-Type", Value: "application/x-www-form-urlencoded"}}

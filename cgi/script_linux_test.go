@@ -24,6 +24,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/cgi"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 const head = "printf 'Content-Type: text/plain\\n\\n'\n"
@@ -88,7 +89,7 @@ func TestScriptLocalRedirect(t *testing.T) {
 }
 
 func TestScriptLogsExitStatus(t *testing.T) {
-	log := new(buffer)
+	log := new(testlog.Buffer)
 	s := sh(t, head+"exit 3")
 	s.Log = slog.New(slog.NewTextHandler(log, nil))
 	_, _, err := ask(t, s, &adapters.Request{URI: "/u"})
@@ -116,7 +117,7 @@ func TestScriptNeverDeadlocks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			stderr := new(buffer)
+			stderr := new(testlog.Buffer)
 			req := put(tt.body, tt.sent)
 			req.Stderr = stderr
 			if stuck, ok := tt.body.(*stuck); ok {
@@ -422,7 +423,7 @@ print "group=", getpgrp() == $$ ? "own" : "other", "\n";
 	assert.Contains(t, text, "group=own\n")
 }
 func TestScriptDiagnostics(t *testing.T) {
-	stderr := new(buffer)
+	stderr := new(testlog.Buffer)
 	req := &adapters.Request{Stderr: stderr}
 	_, _, err := ask(t, sh(t, "echo one >&2\n"+head+"exec >&-; echo two >&2; sleep 0.1; echo three >&2"), req)
 	require.NoError(t, err)
@@ -674,7 +675,7 @@ func TestScriptMany(t *testing.T) {
 	for i := range many {
 		go func() {
 			text := strconv.Itoa(i)
-			stderr := new(buffer)
+			stderr := new(testlog.Buffer)
 			req := put(strings.NewReader(text), len(text))
 			req.Query, req.Stderr = text, stderr
 			_, body, err := ask(t, s, req)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/cgi"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 type handler = adapters.HandlerFunc
@@ -92,7 +93,7 @@ func TestInvocation(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var out writes
-			log := new(buffer)
+			log := new(testlog.Buffer)
 			i := &cgi.Invocation{Env: tt.env, Stdin: strings.NewReader(tt.stdin), Stdout: &out,
 				Log: slog.New(slog.NewTextHandler(log, nil))}
 			err := i.Serve(t.Context(), tt.h)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // FuzzServer: whatever comes on a connection, the server does not panic, answers in whole records that belong to a
@@ -31,7 +32,7 @@ func FuzzServer(f *testing.F) {
 	f.Add([]byte(params(1, getPair+pair("X", random(600)), 100) + "\x00\x01"))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		var running, most atomic.Int64
-		logs := &testLog{}
+		logs := &testlog.Buffer{}
 		s := &Server{
 			MaxRequests: 3, MaxParams: 500, StdinBuffer: 64, MaxSpool: 200, Log: slog.New(slog.NewTextHandler(logs, nil)),
 			Handler: adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {

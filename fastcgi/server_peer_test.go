@@ -23,6 +23,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/internal/peer"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // peerApp does what web servers that nobody here wrote are to be tried with.
@@ -90,8 +91,8 @@ var bigText = random(5 << 20)
 // servePeers starts a server that web servers of other users reach.
 func servePeers(t *testing.T, network string) (*testServer, *peerApp) {
 	app := &peerApp{make(chan error, 10), make(chan string), make(chan bool, 1)}
-	ts := &testServer{t: t, logs: &testLog{}}
-	ts.Server = &Server{Handler: app, Log: ts.logs.logger()}
+	ts := &testServer{t: t, logs: &testlog.Buffer{}}
+	ts.Server = &Server{Handler: app, Log: ts.logs.Logger()}
 	address := "127.0.0.1:0"
 	if network == "unix" {
 		address = peer.Dir(t) + "/fcgi.sock"

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // The bytes of the web server are written here by hand, apart from package wire.
@@ -111,7 +111,7 @@ type testServer struct {
 	*Server
 	t    *testing.T
 	addr net.Addr
-	logs *testLog
+	logs *testlog.Buffer
 }
 
 // serveTest starts s on a network, "tcp" or "unix", until the end of the test, which must leave nothing to finish.
@@ -122,9 +122,9 @@ func serveTest(t *testing.T, network string, s *Server) *testServer {
 	}
 	ln, err := net.Listen(network, address)
 	require.NoError(t, err)
-	ts := &testServer{Server: s, t: t, addr: ln.Addr(), logs: &testLog{}}
+	ts := &testServer{Server: s, t: t, addr: ln.Addr(), logs: &testlog.Buffer{}}
 	if s.Log == nil {
-		s.Log = ts.logs.logger()
+		s.Log = ts.logs.Logger()
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
@@ -200,27 +200,6 @@ func (w *testWeb) expectOpen() {
 	w.t.Helper()
 	w.send(get(7, responderKeep, pair("X", "still here")))
 	w.expect(ok(7, "[X=still here]"))
-}
-
-type testLog struct {
-	mu  sync.Mutex
-	all strings.Builder
-}
-
-func (l *testLog) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-func (l *testLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.Write(p)
-}
-
-func (l *testLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.String()
 }
 
 // eventually waits for what another goroutine is about to do.
@@ -374,7 +353,7 @@ func TestServerAcceptErrors(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	final := errors.New("no more")
-	logs := &testLog{}
+	logs := &testlog.Buffer{}
 	s := &Server{Log: slog.New(slog.NewTextHandler(logs, nil))}
 	require.ErrorIs(t, s.Serve(&failingListener{ln, []error{passing{errors.New("too many files")}, final}}), final)
 	assert.Contains(t, logs.String(), "too many files")

@@ -1,7 +1,6 @@
 package scgi_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/testlog"
 	"github.com/gangway-go/gangway/scgi"
 )
 
@@ -57,28 +57,6 @@ var echo = handler(func(_ context.Context, req *adapters.Request) (*adapters.Res
 	}
 	return adapters.Reply(200, "text/plain", fmt.Sprintf("%s %s %d %q", req.Method, req.URI, req.ContentLength, body)), nil
 })
-
-// A logged keeps what a logger is told.
-type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func (l *logged) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
 
 var quiet = slog.New(slog.DiscardHandler)
 
@@ -182,9 +160,9 @@ func TestServerRequests(t *testing.T) {
 func TestServerHeaderTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, sent := range []string{"", "70:CONTENT"} {
-			log := new(logged)
+			log := new(testlog.Buffer)
 			ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-			s := &scgi.Server{Handler: echo, Log: log.logger()}
+			s := &scgi.Server{Handler: echo, Log: log.Logger()}
 			go s.Serve(ln)
 			client, server := net.Pipe()
 			ln.conns <- server
@@ -432,8 +410,8 @@ func (failingBody) Close() error { return nil }
 
 // What the application says beside its answer, and why it failed, is logged with its request.
 func TestServerLogs(t *testing.T) {
-	log := new(logged)
-	dial := start(t, "unix", &scgi.Server{Log: log.logger(),
+	log := new(testlog.Buffer)
+	dial := start(t, "unix", &scgi.Server{Log: log.Logger(),
 		Handler: handler(func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
 			io.WriteString(req.Stderr, "one\nhalf")
 			return nil, &adapters.Error{Op: "test", Err: adapters.ErrBusy, RetryAfter: time.Second}

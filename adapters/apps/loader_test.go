@@ -1,7 +1,6 @@
 package apps_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/apps"
 	"github.com/gangway-go/gangway/internal/leak"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 func TestMain(m *testing.M) {
@@ -41,27 +40,7 @@ func need(t *testing.T, program string) string {
 	return path
 }
 
-// A transcript is a log for a test.
-type transcript struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *transcript) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *transcript) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *transcript) options() apps.Options {
-	return apps.Options{Processes: 1, Log: slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-}
+func options(log *testlog.Buffer) apps.Options { return apps.Options{Processes: 1, Log: log.Logger()} }
 
 // A site is a server in front of a Handler.
 type site struct {
@@ -116,13 +95,13 @@ var loaded = []struct {
 }{{apps.WSGI, "python3"}, {apps.Rack, "ruby"}, {apps.PSGI, "perl"}}
 
 // eachLoaded runs a test for the application of each language.
-func eachLoaded(t *testing.T, test func(t *testing.T, s *site, log *transcript)) {
+func eachLoaded(t *testing.T, test func(t *testing.T, s *site, log *testlog.Buffer)) {
 	for _, l := range loaded {
 		t.Run(string(l.kind), func(t *testing.T) {
 			t.Parallel()
 			need(t, l.program)
-			log := &transcript{}
-			test(t, startApp(t, l.kind, "testdata/"+string(l.kind), log.options()), log)
+			log := new(testlog.Buffer)
+			test(t, startApp(t, l.kind, "testdata/"+string(l.kind), options(log)), log)
 		})
 	}
 }
@@ -151,7 +130,7 @@ func TestResponses(t *testing.T) {
 		{"bad header", "GET", "/bad-header", "", 500, "22", "Internal Server Error\n"},
 		{"still alive", "GET", "/", "", 200, "3", "ok\n"},
 	}
-	eachLoaded(t, func(t *testing.T, s *site, log *transcript) {
+	eachLoaded(t, func(t *testing.T, s *site, log *testlog.Buffer) {
 		for _, tt := range tests {
 			resp := s.do(tt.method, tt.path, tt.send)
 			assert.Equal(t, tt.status, resp.StatusCode, tt.name)
@@ -174,7 +153,7 @@ func allBytes() (b []byte) {
 }
 
 func TestHeaders(t *testing.T) {
-	eachLoaded(t, func(t *testing.T, s *site, _ *transcript) {
+	eachLoaded(t, func(t *testing.T, s *site, _ *testlog.Buffer) {
 		h := s.do("GET", "/headers", "").Header
 		assert.Equal(t, []string{"a", "b"}, h.Values("X-Two"))
 		assert.Equal(t, []string{"caf\xe9"}, h.Values("X-Bytes"))
@@ -183,7 +162,7 @@ func TestHeaders(t *testing.T) {
 }
 
 func TestVariables(t *testing.T) {
-	eachLoaded(t, func(t *testing.T, s *site, _ *transcript) {
+	eachLoaded(t, func(t *testing.T, s *site, _ *testlog.Buffer) {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/%65nv?a=%20b&c", nil)
 		require.NoError(t, err)
 		req.Header.Set("X-Odd", "caf\xe9")
@@ -208,7 +187,7 @@ func TestMounted(t *testing.T) {
 		t.Run(string(l.kind), func(t *testing.T) {
 			t.Parallel()
 			need(t, l.program)
-			app, err := apps.Start(t.Context(), "", "testdata/"+string(l.kind), (&transcript{}).options())
+			app, err := apps.Start(t.Context(), "", "testdata/"+string(l.kind), options(new(testlog.Buffer)))
 			require.NoError(t, err)
 			defer app.Close(t.Context())
 			assert.Equal(t, l.kind, app.Kind)
@@ -221,7 +200,7 @@ func TestMounted(t *testing.T) {
 
 // What an application has said must come through while it waits.
 func TestStream(t *testing.T) {
-	eachLoaded(t, func(t *testing.T, s *site, log *transcript) {
+	eachLoaded(t, func(t *testing.T, s *site, log *testlog.Buffer) {
 		file := filepath.Join(t.TempDir(), "go")
 		resp := s.do("GET", "/stream?"+file, "")
 		assert.Empty(t, resp.Header.Get("Content-Length"))
@@ -237,7 +216,7 @@ func TestStream(t *testing.T) {
 	})
 }
 
-func waitFor(t *testing.T, log *transcript, text string) {
+func waitFor(t *testing.T, log *testlog.Buffer, text string) {
 	t.Helper()
 	require.Eventually(t, func() bool { return strings.Contains(log.String(), text) }, 20*time.Second, time.Millisecond,
 		"%q in the log", text)
@@ -245,7 +224,7 @@ func waitFor(t *testing.T, log *transcript, text string) {
 
 // A client that leaves ends its request, and nothing else.
 func TestClientLeaves(t *testing.T) {
-	eachLoaded(t, func(t *testing.T, s *site, log *transcript) {
+	eachLoaded(t, func(t *testing.T, s *site, log *testlog.Buffer) {
 		file := filepath.Join(t.TempDir(), "go")
 		resp := s.do("GET", "/stream?"+file, "")
 		_, err := resp.Body.Read(make([]byte, 4))
@@ -263,7 +242,7 @@ func TestClientLeaves(t *testing.T) {
 
 // A response cut short must not look complete.
 func TestCut(t *testing.T) {
-	eachLoaded(t, func(t *testing.T, s *site, log *transcript) {
+	eachLoaded(t, func(t *testing.T, s *site, log *testlog.Buffer) {
 		resp := s.do("GET", "/cut", "")
 		b, err := io.ReadAll(resp.Body)
 		assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -273,7 +252,7 @@ func TestCut(t *testing.T) {
 }
 
 func TestLog(t *testing.T) {
-	eachLoaded(t, func(t *testing.T, s *site, log *transcript) {
+	eachLoaded(t, func(t *testing.T, s *site, log *testlog.Buffer) {
 		s.get("/log")
 		for _, text := range []string{`line="to stdout"`, `line="to stderr"`, `line="to the error stream"`, `app="`} {
 			waitFor(t, log, text)
@@ -283,7 +262,7 @@ func TestLog(t *testing.T) {
 
 // sys.exit in Python and exit in Ruby end the request; in Perl nothing keeps it from ending the process.
 func TestExit(t *testing.T) {
-	eachLoaded(t, func(t *testing.T, s *site, log *transcript) {
+	eachLoaded(t, func(t *testing.T, s *site, log *testlog.Buffer) {
 		_, pid := s.get("/pid")
 		status, _ := s.get("/exit")
 		_, again := s.get("/pid")
@@ -299,7 +278,7 @@ func TestExit(t *testing.T) {
 
 // A process finishes its request after SIGTERM, and ends when the standard input does.
 func TestEnd(t *testing.T) {
-	eachLoaded(t, func(t *testing.T, s *site, log *transcript) {
+	eachLoaded(t, func(t *testing.T, s *site, log *testlog.Buffer) {
 		file := filepath.Join(t.TempDir(), "go")
 		_, pid := s.get("/pid")
 		resp := s.do("GET", "/stream?"+file, "")

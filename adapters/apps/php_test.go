@@ -16,6 +16,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/apps"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // phpPrograms are the two ways to run PHP.
@@ -28,12 +29,12 @@ func phpPrograms(t *testing.T) map[string]string {
 }
 
 // eachPHP runs a test for the application in dir with each way to run PHP.
-func eachPHP(t *testing.T, dir string, test func(t *testing.T, s *site, log *transcript)) {
+func eachPHP(t *testing.T, dir string, test func(t *testing.T, s *site, log *testlog.Buffer)) {
 	for name, program := range phpPrograms(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			log := &transcript{}
-			o := log.options()
+			log := new(testlog.Buffer)
+			o := options(log)
 			o.Processes, o.Programs = 2, map[apps.Kind]string{apps.PHP: program}
 			app, err := apps.Start(t.Context(), "", dir, o)
 			require.NoError(t, err)
@@ -86,7 +87,7 @@ func TestPHP(t *testing.T) {
 		{"/m/code.PHP", 404, nil},
 		{"/m/fatal.php", 500, nil},
 	}
-	eachPHP(t, dir, func(t *testing.T, s *site, log *transcript) {
+	eachPHP(t, dir, func(t *testing.T, s *site, log *testlog.Buffer) {
 		for _, tt := range tests {
 			status, body := s.get(tt.path)
 			assert.Equal(t, tt.status, status, tt.path)
@@ -108,7 +109,7 @@ func TestPHPStream(t *testing.T) {
 		`<?php ob_end_flush(); echo "one"; flush();
 while (!file_exists($_SERVER["QUERY_STRING"])) { clearstatcache(); usleep(1000); }
 echo "two";`)
-	eachPHP(t, dir, func(t *testing.T, s *site, log *transcript) {
+	eachPHP(t, dir, func(t *testing.T, s *site, log *testlog.Buffer) {
 		file := filepath.Join(t.TempDir(), "go")
 		resp := s.do("GET", "/m/slow.php?"+file, "")
 		buf := make([]byte, 3)
@@ -125,7 +126,7 @@ echo "two";`)
 // Two processes serve two requests at once; a killed one is replaced.
 func TestPHPProcesses(t *testing.T) {
 	dir := folder(t, "pid.php", `<?php usleep(50000); echo getmypid();`)
-	eachPHP(t, dir, func(t *testing.T, s *site, log *transcript) {
+	eachPHP(t, dir, func(t *testing.T, s *site, log *testlog.Buffer) {
 		var mu sync.Mutex
 		pids := map[string]int{}
 		var wg sync.WaitGroup
@@ -152,7 +153,7 @@ func TestPHPProcesses(t *testing.T) {
 
 func TestPHPFrontController(t *testing.T) {
 	dir := folder(t, "public/index.php", showScript, "public/app.js", "js", "config.php", "<?php echo 'config';")
-	eachPHP(t, dir, func(t *testing.T, s *site, log *transcript) {
+	eachPHP(t, dir, func(t *testing.T, s *site, log *testlog.Buffer) {
 		for path, want := range map[string]string{
 			"/m/":                "REQUEST_URI=/m/\n",
 			"/m/posts/1?x=y":     "REQUEST_URI=/m/posts/1?x=y\n",
@@ -170,7 +171,7 @@ func TestPHPFrontController(t *testing.T) {
 func TestPHPMaxRequests(t *testing.T) {
 	for name, program := range phpPrograms(t) {
 		t.Run(name, func(t *testing.T) {
-			o := (&transcript{}).options()
+			o := options(new(testlog.Buffer))
 			o.Processes, o.MaxRequests, o.Programs = 1, 3, map[apps.Kind]string{apps.PHP: program}
 			s := startApp(t, "", folder(t, "pid.php", `<?php echo getmypid();`), o)
 			pids := map[string]bool{}
@@ -191,7 +192,7 @@ func TestFindPHP(t *testing.T) {
 	t.Setenv("PATH", bin)
 	allow := func(name string) { require.NoError(t, os.Chmod(filepath.Join(bin, name), 0o755)) }
 	start := func(programs map[apps.Kind]string) string {
-		_, err := apps.Start(t.Context(), "", dir, apps.Options{Programs: programs, Log: (&transcript{}).options().Log})
+		_, err := apps.Start(t.Context(), "", dir, apps.Options{Programs: programs, Log: options(new(testlog.Buffer)).Log})
 		require.Error(t, err)
 		return err.Error()
 	}

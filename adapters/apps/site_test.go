@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters/apps"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 func TestDetect(t *testing.T) {
@@ -108,8 +109,8 @@ func TestSite(t *testing.T) {
 		"with space/app.psgi", psgiHello,
 	)
 	require.NoError(t, os.Chmod(dir+"/cgi-bin/hello", 0o755))
-	log := &transcript{}
-	o := log.options()
+	log := new(testlog.Buffer)
+	o := options(log)
 	site, s := openSite(t, dir, o)
 
 	mounts := map[string]string{}
@@ -190,7 +191,7 @@ func TestAppAtTheRoot(t *testing.T) {
 		"public/empty/a.txt", "",
 		"blog/index.php", phpHello,
 	)
-	_, s := openSite(t, dir, (&transcript{}).options())
+	_, s := openSite(t, dir, options(new(testlog.Buffer)))
 	for path, want := range map[string]string{
 		"/":              "rack |/",
 		"/secret.txt":    "rack |/secret.txt",
@@ -218,7 +219,7 @@ func TestAppAtTheRoot(t *testing.T) {
 func TestPHPBeneathPHP(t *testing.T) {
 	need(t, "php-cgi")
 	dir := folder(t, "index.php", phpHello, "lib/a.php", phpHello, "rack/config.ru", rackHello)
-	site, s := openSite(t, dir, (&transcript{}).options())
+	site, s := openSite(t, dir, options(new(testlog.Buffer)))
 	require.Len(t, site.Mounts, 2)
 	_, text := s.get("/lib/a.php")
 	assert.Equal(t, "php /lib/a.php|", text)
@@ -243,7 +244,7 @@ func TestOpenFails(t *testing.T) {
 func TestRepair(t *testing.T) {
 	need(t, "perl")
 	dir := folder(t, "app.psgi", "die")
-	site, s := openSite(t, dir, (&transcript{}).options())
+	site, s := openSite(t, dir, options(new(testlog.Buffer)))
 	require.Error(t, site.Mounts[0].Err)
 	resp := s.do("GET", "/", "")
 	assert.Equal(t, 503, resp.StatusCode)
@@ -258,7 +259,7 @@ func TestRepair(t *testing.T) {
 func TestDjangoProject(t *testing.T) {
 	need(t, "python3")
 	dir := folder(t, "manage.py", "", "project/__init__.py", "", "project/wsgi.py", wsgiHello, "helper/__init__.py", "")
-	site, s := openSite(t, dir, (&transcript{}).options())
+	site, s := openSite(t, dir, options(new(testlog.Buffer)))
 	assert.Len(t, site.Mounts, 1)
 	_, text := s.get("/project/")
 	assert.Equal(t, "wsgi |/project/", text)
@@ -272,6 +273,6 @@ def app(environ, start_response):
     return [os.environ.get("MARK", "").encode()]
 `, ".venv/bin/python3", "#!/bin/sh\nMARK=venv exec "+python+" \"$@\"\n")
 	require.NoError(t, os.Chmod(dir+"/.venv/bin/python3", 0o755))
-	_, text := startApp(t, "", dir, (&transcript{}).options()).get("/")
+	_, text := startApp(t, "", dir, options(new(testlog.Buffer))).get("/")
 	assert.Equal(t, "venv", text)
 }

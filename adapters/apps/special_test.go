@@ -17,6 +17,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/apps"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // What one language has and the others have not.
@@ -68,8 +69,8 @@ func TestSpecial(t *testing.T) {
 		t.Run(string(l.kind), func(t *testing.T) {
 			t.Parallel()
 			need(t, l.program)
-			log := &transcript{}
-			s := startApp(t, l.kind, "testdata/"+string(l.kind), log.options())
+			log := new(testlog.Buffer)
+			s := startApp(t, l.kind, "testdata/"+string(l.kind), options(log))
 			for _, tt := range tests[l.kind] {
 				resp := s.do("POST", tt.path, tt.send)
 				assert.Equal(t, tt.status, resp.StatusCode, tt.path)
@@ -95,8 +96,8 @@ func TestSpecial(t *testing.T) {
 // An application may answer without a look at the body.
 func TestBodyUnread(t *testing.T) {
 	need(t, "python3")
-	log := &transcript{}
-	app, err := apps.Start(t.Context(), "", "testdata/wsgi", log.options())
+	log := new(testlog.Buffer)
+	app, err := apps.Start(t.Context(), "", "testdata/wsgi", options(log))
 	require.NoError(t, err)
 	defer app.Close(context.Background())
 	for _, length := range []int{1, 100 << 10, 4 << 20} {
@@ -153,8 +154,8 @@ builder {
 		t.Run(string(tt.kind), func(t *testing.T) {
 			t.Parallel()
 			need(t, tt.program)
-			log := &transcript{}
-			s := startApp(t, "", folder(t, tt.file, tt.text), log.options())
+			log := new(testlog.Buffer)
+			s := startApp(t, "", folder(t, tt.file, tt.text), options(log))
 			for _, path := range []string{"/", "/a%20b?c=d", "/%e4"} {
 				resp := s.do("POST", path, "data")
 				b, err := io.ReadAll(resp.Body)
@@ -203,7 +204,7 @@ func TestStartFails(t *testing.T) {
 		t.Run(string(tt.kind)+" "+tt.name, func(t *testing.T) {
 			need(t, tt.program)
 			dir := folder(t, names[tt.kind], tt.text)
-			_, err := apps.Start(t.Context(), tt.kind, dir, (&transcript{}).options())
+			_, err := apps.Start(t.Context(), tt.kind, dir, options(new(testlog.Buffer)))
 			require.Error(t, err)
 			assert.Contains(t, strings.ReplaceAll(err.Error(), dir, "DIR"), tt.want)
 			assert.Regexp(t, "^"+string(tt.kind)+": app died at start: exit status ", err.Error())
@@ -247,7 +248,7 @@ func TestNoRack(t *testing.T) {
 	need(t, "ruby")
 	t.Setenv("RUBYOPT", "--disable=gems")
 	t.Setenv("RUBYLIB", folder(t, "rack.rb", "raise LoadError.new('x').tap { |e| def e.path = 'rack' }"))
-	_, err := apps.Start(t.Context(), "", folder(t, "config.ru", ""), (&transcript{}).options())
+	_, err := apps.Start(t.Context(), "", folder(t, "config.ru", ""), options(new(testlog.Buffer)))
 	assert.EqualError(t, err, "rack: app died at start: exit status 1: Ruby has no Rack: apt install ruby-rack")
 }
 
@@ -291,8 +292,8 @@ func TestBrokenRequests(t *testing.T) {
 			require.NoError(t, err)
 			defer os.RemoveAll(tmp)
 			t.Setenv("TMPDIR", tmp)
-			log := &transcript{}
-			s := startApp(t, l.kind, "testdata/"+string(l.kind), log.options())
+			log := new(testlog.Buffer)
+			s := startApp(t, l.kind, "testdata/"+string(l.kind), options(log))
 			_, pid := s.get("/pid")
 			sockets, err := filepath.Glob(tmp + "/*/app.sock")
 			require.NoError(t, err)
@@ -327,7 +328,7 @@ func TestBrokenRequests(t *testing.T) {
 
 // The client's end while it still sends is an error for the application, not the end of the body.
 func TestBodyCut(t *testing.T) {
-	eachLoaded(t, func(t *testing.T, s *site, log *transcript) {
+	eachLoaded(t, func(t *testing.T, s *site, log *testlog.Buffer) {
 		conn, err := net.Dial("tcp", s.Listener.Addr().String())
 		require.NoError(t, err)
 		_, err = io.WriteString(conn, "POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\nabc")
@@ -341,7 +342,7 @@ func TestBodyCut(t *testing.T) {
 
 func TestProcesses(t *testing.T) {
 	need(t, "python3")
-	o := (&transcript{}).options()
+	o := options(new(testlog.Buffer))
 	o.Processes, o.MaxRequests = 3, 5
 	app, err := apps.Start(t.Context(), "", "testdata/wsgi", o)
 	require.NoError(t, err)

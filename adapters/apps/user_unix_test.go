@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters/apps"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // Started by root, an application runs as the owner of its folder.
@@ -41,8 +42,8 @@ echo "$m[1] $m[2]";`
 				dir := folder(t, tt.file, tt.text)
 				require.NoError(t, os.Chown(dir, owner, owner))
 				require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
-				log := &transcript{}
-				o := log.options()
+				log := new(testlog.Buffer)
+				o := options(log)
 				o.Programs = map[apps.Kind]string{tt.kind: tt.program}
 				status, body := startApp(t, "", dir, o).get("/")
 				assert.Equal(t, 200, status, log)

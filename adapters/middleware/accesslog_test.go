@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 func TestAccessLogLine(t *testing.T) {
@@ -270,7 +271,7 @@ func (p passwordList) Verify(user, password string) bool {
 
 func TestAccessLogOverHTTP(t *testing.T) {
 	captureLog(t)
-	var log lockedBuffer
+	var log testlog.Buffer
 	inner := adapters.HandlerFunc(func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
 		switch req.Path() {
 		case "/cut":

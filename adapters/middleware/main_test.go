@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -9,13 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/internal/leak"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
@@ -105,27 +104,9 @@ func serve(t *testing.T, h adapters.Handler, req *adapters.Request) (*adapters.R
 	return resp, string(body), nil
 }
 
-// A lockedBuffer is a log that several goroutines write.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // captureLog has the default logger write to the buffer returned while the test runs.
-func captureLog(t *testing.T) *lockedBuffer {
-	log := new(lockedBuffer)
+func captureLog(t *testing.T) *testlog.Buffer {
+	log := new(testlog.Buffer)
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(log, nil)))
 	t.Cleanup(func() { slog.SetDefault(before) })

@@ -1,7 +1,6 @@
 package pool_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,31 +19,14 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/pool"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
-// A transcript is a log for a test.
-type transcript struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *transcript) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *transcript) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // start starts a Group of app; it is closed when the test ends.
-func start(t *testing.T, g *pool.Group, c *pool.Command) *transcript {
+func start(t *testing.T, g *pool.Group, c *pool.Command) *testlog.Buffer {
 	t.Helper()
 	t.Setenv("TMPDIR", socketDir(t))
-	log := &transcript{}
+	log := new(testlog.Buffer)
 	c.Log = slog.New(slog.NewTextHandler(log, nil))
 	c.Backend = client
 	g.Name, g.Spawner, g.Log = "shop", c, quiet

@@ -21,6 +21,7 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/egi"
 	"github.com/gangway-go/gangway/fastcgi/gofast"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // TestVariables has every variable arrive as it was, over a real socket.
@@ -147,7 +148,7 @@ func TestStderr(t *testing.T) {
 	e := says(rec(tStderr, 1, "one\n") + rec(tStdout, 1, hello) + rec(tStderr, 1, long) + rec(tStderr, 1, "") +
 		rec(tEnd, 1, "\x00\x00\x00\x07\x00\x00\x00\x00")).engine()
 	req := newRequest("GET", "/")
-	var stderr buffer
+	var stderr testlog.Buffer
 	req.Stderr = &stderr
 	resp, err := e.Serve(t.Context(), req)
 	assert.Equal(t, "hello", text(t, resp, err))

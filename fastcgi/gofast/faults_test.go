@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // faults are what goes wrong in gofast itself. Each is tried on gofast too, so that the test is known to see it.
@@ -281,7 +282,7 @@ func TestAbort(t *testing.T) {
 					close(gone)
 				}).engine()
 				req := newRequest("GET", "/")
-				var stderr buffer
+				var stderr testlog.Buffer
 				req.Stderr = &stderr
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()

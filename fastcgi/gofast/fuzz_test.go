@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // FuzzAnswer has an application send anything: the Engine makes the same of it as fastcgi.Client.
@@ -49,7 +50,7 @@ type result struct {
 
 func made(t *testing.T, h adapters.Handler) (r result) {
 	req := newRequest("POST", "/")
-	var stderr buffer
+	var stderr testlog.Buffer
 	req.Stderr = &stderr
 	resp, err := h.Serve(t.Context(), req)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/fastcgi/gofast"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // mapped returns the request behind mw, and its variables.
@@ -44,7 +45,7 @@ func TestMapPHP(t *testing.T) {
 	req.AuthType, req.User, req.ID = "Basic", "alice", "id-1"
 	req.Vars = []adapters.Var{{Name: "GEO", Value: "fr"}}
 	req.Body, req.ContentLength = strings.NewReader("body"), 4
-	req.Stderr, req.Trace = new(buffer), new(adapters.Trace)
+	req.Stderr, req.Trace = new(testlog.Buffer), new(adapters.Trace)
 	got, vars, err := mapped(t, upstream.NewPHPFS("/srv/www"), req)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]string{

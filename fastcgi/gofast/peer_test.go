@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -179,22 +178,4 @@ func text(t *testing.T, resp *adapters.Response, err error) string {
 func ask(t *testing.T, h adapters.Handler, req *adapters.Request) string {
 	resp, err := h.Serve(t.Context(), req)
 	return text(t, resp, err)
-}
-
-// A buffer is a Request.Stderr.
-type buffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/gangway-go/gangway/fastcgi"
 	"github.com/gangway-go/gangway/fastcgi/gofast"
 	"github.com/gangway-go/gangway/internal/peer"
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 const script = `<?php
@@ -55,7 +56,7 @@ func TestPHP(t *testing.T) {
 			req := withBody(newRequest("POST", "/a.php/info"), strings.NewReader(strings.Repeat("b", 100_000)), -1)
 			req.URI, req.Query = "/a.php/info?q=query", "q=query"
 			req.Header = fields("Cookie: c=3", "Cookie: d=4", "Proxy: evil", "Content-Type: text/plain")
-			var stderr buffer
+			var stderr testlog.Buffer
 			req.Stderr = &stderr
 			resp, err := h.Serve(t.Context(), req)
 			assert.Equal(t, "POST /a.php /info query 3,4 100000 none", text(t, resp, err))

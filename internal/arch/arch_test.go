@@ -28,6 +28,7 @@ import (
 const graph = `
 	# The codecs and the internal packages know the standard library only.
 	NONE < fastcgi/wire, scgi/wire, scgi/uwsgi, internal/...;
+	internal/testlog < internal/peer; # which are for tests only
 
 	# The contract.
 	internal/... < adapters;

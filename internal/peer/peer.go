@@ -3,17 +3,17 @@
 package peer
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gangway-go/gangway/internal/testlog"
 )
 
 // patience is how long a program may take to start or to end.
@@ -68,33 +68,17 @@ func write(t testing.TB, name, content string) {
 // A Process is a program that was started.
 type Process struct {
 	*exec.Cmd
-	log  *log
+	log  *testlog.Buffer
 	done chan struct{}
 }
 
-// A log is no bytes.Buffer, whose ReadFrom would be used without the lock.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
 // Log returns what the program has printed.
-func (p *Process) Log() string {
-	p.log.mu.Lock()
-	defer p.log.mu.Unlock()
-	return p.log.text.String()
-}
+func (p *Process) Log() string { return p.log.String() }
 
 // Start starts cmd in a process group of its own and waits until it accepts connections at address. The test ends it.
 func Start(t testing.TB, cmd *exec.Cmd, network, address string) *Process {
 	t.Helper()
-	p := &Process{Cmd: cmd, log: new(log), done: make(chan struct{})}
+	p := &Process{Cmd: cmd, log: new(testlog.Buffer), done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.WaitDelay = time.Second
 	ownGroup(cmd)
