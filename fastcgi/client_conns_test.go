@@ -268,6 +268,14 @@ func TestClientClose(t *testing.T) {
 	assert.ErrorIs(t, err, adapters.ErrUnreachable)
 	assert.ErrorContains(t, err, "the client was closed")
 	assert.NoError(t, c.Close())
+
+	gate := make(chan struct{})
+	c, _ = listen(t, gated(gate))
+	under := held(t, c, 1)
+	require.NoError(t, c.Close())
+	close(gate)
+	finish(t, under...)
+	assert.Zero(t, fastcgi.Open(c), "nothing is kept any more")
 }
 
 // TestClientDialFailure: the place of a connection that could not be opened is free, and no failure is remembered.

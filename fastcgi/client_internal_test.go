@@ -150,35 +150,53 @@ func FuzzClientRecords(f *testing.F) {
 		if large { // so that the large buffer comes into use
 			data = append(wire.AppendStream(nil, wire.TypeStdout, 1, make([]byte, 300_000)), data...)
 		}
-		stdout, stderr, end, bad := asked(data, 1)
-		var gotOut, gotErr bytes.Buffer
-		from := &pieces{data: data, rand: rand.New(rand.NewPCG(seed, 0)), small: !large}
-		x := &exchange{
-			c: new(Client), conn: &conn{Conn: from, id: 1}, req: &adapters.Request{Stderr: &gotErr}, ctx: t.Context(),
-			inBody: true,
-		}
-		x.in.id = 1
-		var err error
-		for err == nil {
-			var b []byte
-			b, err = x.pull(false)
-			gotOut.Write(b)
-		}
-		require.True(t, bytes.Equal(stdout, gotOut.Bytes()), "STDOUT")
-		require.True(t, bytes.Equal(stderr, gotErr.Bytes()), "STDERR")
-		switch {
-		case bad:
-			require.ErrorIs(t, err, adapters.ErrBadResponse)
-		case end == nil:
-			require.ErrorIs(t, err, adapters.ErrTruncated)
-		case end.ProtocolStatus == wire.StatusRequestComplete:
-			require.Equal(t, io.EOF, err)
-			require.Equal(t, int(int32(end.AppStatus)), x.appStatus())
-		default:
-			require.Error(t, err)
-			require.False(t, errors.Is(err, io.EOF))
-		}
+		checkRecords(t, data, &pieces{data: data, rand: rand.New(rand.NewPCG(seed, 0)), small: !large})
 	})
+}
+
+// TestClientRecordsAtBorder: a record may begin anywhere at the end of a buffer.
+func TestClientRecordsAtBorder(t *testing.T) {
+	for _, size := range []int{smallSize, smallSize + largeSize} {
+		for before := range 2 * wire.HeaderLen {
+			data := wire.AppendStream(nil, wire.TypeStdout, 1, make([]byte, size-smallSize))
+			data = wire.AppendStream(data, wire.TypeStdout, 1, make([]byte, size-len(data)-wire.HeaderLen-before))
+			require.Len(t, data, size-before)
+			data = wire.AppendRecord(data, wire.TypeStdout, 1, []byte("hello"))
+			data = wire.EndRequest{}.Append(data, 1)
+			checkRecords(t, data, &pieces{data: data})
+		}
+	}
+}
+
+// checkRecords compares what a client reads of data with what a naive reader does.
+func checkRecords(t *testing.T, data []byte, from net.Conn) {
+	stdout, stderr, end, bad := asked(data, 1)
+	var gotOut, gotErr bytes.Buffer
+	x := &exchange{
+		c: new(Client), conn: &conn{Conn: from, id: 1}, req: &adapters.Request{Stderr: &gotErr}, ctx: t.Context(),
+		inBody: true,
+	}
+	x.in.id = 1
+	var err error
+	for err == nil {
+		var b []byte
+		b, err = x.pull(false)
+		gotOut.Write(b)
+	}
+	require.True(t, bytes.Equal(stdout, gotOut.Bytes()), "STDOUT")
+	require.True(t, bytes.Equal(stderr, gotErr.Bytes()), "STDERR")
+	switch {
+	case bad:
+		require.ErrorIs(t, err, adapters.ErrBadResponse)
+	case end == nil:
+		require.ErrorIs(t, err, adapters.ErrTruncated)
+	case end.ProtocolStatus == wire.StatusRequestComplete:
+		require.Equal(t, io.EOF, err)
+		require.Equal(t, int(int32(end.AppStatus)), x.appStatus())
+	default:
+		require.Error(t, err)
+		require.False(t, errors.Is(err, io.EOF))
+	}
 }
 
 // pieces is a connection on which data arrives bit by bit.
