@@ -59,15 +59,15 @@ func FuzzServer(f *testing.F) {
 		ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 		defer cancel()
 		require.NoError(t, s.Shutdown(ctx))
-		checkRecords(t, answered)
+		checkAnswer(t, answered)
 		assert.LessOrEqual(t, most.Load(), int64(3))
 		assert.Zero(t, s.spooled.Load())
 		assert.NotContains(t, logs.String(), "panics")
 	})
 }
 
-// checkRecords makes sure that b, but for a last record that was cut off, is what an application may send.
-func checkRecords(t *testing.T, b []byte) {
+// checkAnswer makes sure that b, but for a last record that was cut off, is what an application may send.
+func checkAnswer(t *testing.T, b []byte) {
 	stdoutEnded := map[uint16]bool{}
 	for len(b) >= 8 {
 		kind, id, n := b[1], uint16(b[2])<<8|uint16(b[3]), int(b[4])<<8|int(b[5])
