@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -69,6 +70,17 @@ func (s *shell) requireNothingLeft(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
+// requireRest makes sure that the process lives on, and ends it.
+func (s *shell) requireRest(t *testing.T, id int) {
+	t.Helper()
+	require.NoError(t, s.out.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
+	_, err := s.text.ReadByte()
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, syscall.Kill(id, syscall.SIGKILL))
+	require.NoError(t, s.out.SetReadDeadline(time.Now().Add(patience)))
+	s.requireNothingLeft(t)
+}
+
 const (
 	deaf  = "trap '' TERM; "
 	child = "sleep 1000 & echo $!; "
@@ -113,9 +125,7 @@ func TestRest(t *testing.T) {
 		s := start(t, procgroup.Attr(nil), child)
 		id := s.id(t)
 		assert.Equal(t, "exit status 0", s.end())
-		require.NoError(t, syscall.Kill(id, 0))
-		require.NoError(t, syscall.Kill(id, syscall.SIGKILL))
-		s.requireNothingLeft(t)
+		s.requireRest(t, id)
 	})
 	t.Run("killed", func(t *testing.T) {
 		s := start(t, procgroup.Attr(nil), child)
@@ -132,8 +142,21 @@ func TestGroupOfOne(t *testing.T) {
 	id := s.id(t)
 	s.End(patience)
 	assert.Equal(t, "signal: terminated", s.end())
-	require.NoError(t, syscall.Kill(id, syscall.SIGKILL))
-	s.requireNothingLeft(t)
+	s.requireRest(t, id)
+}
+
+// On Linux the id of the group is still its own when the rest is killed.
+func TestRestBeforeLeader(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux lets us wait without reaping")
+	}
+	s := start(t, procgroup.Attr(nil), child)
+	s.KillRest = true
+	s.id(t)
+	require.NoError(t, s.Wait(func() error {
+		s.requireNothingLeft(t)
+		return s.cmd.Wait()
+	}))
 }
 
 func TestWait(t *testing.T) {
