@@ -170,7 +170,7 @@ func (app *App) openCommand() {
 			Cmd:     func(string) (*exec.Cmd, error) { return exec.Command("/bin/sh", "-c", app.Address.Target), nil },
 			Inherit: true,
 			Backend: func(socket string) adapters.Handler { return app.client("unix", socket) },
-			Log:     app.options.Log,
+			Log:     app.options.Log.With("app", app.Address.Target),
 		},
 	}
 	app.Backend, app.start, app.close = group, group.Start, group.Close

@@ -40,7 +40,7 @@ func tree(t *testing.T) string {
 	require.NoError(t, err)
 	for _, name := range []string{
 		"index.php", "a.php", "b.cgi", "style.css", "sub/index.php", "sub/x.html", "none/x.txt", ".env",
-		"cgi/run", "cgi/plain.txt", "cgi/deep/run", "cgi/index.cgi", "cgi/.hidden",
+		"cgi/run", "cgi/plain.txt", "cgi/deep/run", "cgi/index.cgi", "cgi/index.php", "cgi/.hidden",
 	} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		mode := os.FileMode(0o644)
