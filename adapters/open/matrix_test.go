@@ -31,7 +31,7 @@ var lacks = map[string]adaptertest.Lacks{
 	"fcgi":   {Informational: true, Trailer: true, Error: true},
 	"gofast": {Informational: true, Trailer: true, Error: true, AppStatus: true, Duplex: true},
 	"scgi":   {Informational: true, Trailer: true, Error: true, Stderr: true, AppStatus: true},
-	"cgi":    {Informational: true, Trailer: true, Error: true, AppStatus: true, Truncation: true},
+	"cgi":    {Informational: true, Trailer: true, Error: true, AppStatus: true, Truncation: true, Killed: true},
 	"egi":    {},
 }
 
@@ -39,7 +39,7 @@ func join(a, b adaptertest.Lacks) adaptertest.Lacks {
 	return adaptertest.Lacks{
 		Truncation: a.Truncation || b.Truncation, Informational: a.Informational || b.Informational,
 		Stderr: a.Stderr || b.Stderr, AppStatus: a.AppStatus || b.AppStatus, Trailer: a.Trailer || b.Trailer,
-		LocalRedirect: a.LocalRedirect || b.LocalRedirect, Duplex: a.Duplex || b.Duplex, Bytes: a.Bytes || b.Bytes, Error: a.Error || b.Error,
+		LocalRedirect: a.LocalRedirect || b.LocalRedirect, Duplex: a.Duplex || b.Duplex, Killed: a.Killed || b.Killed, Bytes: a.Bytes || b.Bytes, Error: a.Error || b.Error,
 	}
 }
 
