@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,71 +21,29 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/fastcgi"
+	programs "github.com/gangway-go/gangway/internal/peer"
 )
 
-// A phpFPM is a private php-fpm in the foreground.
+// A phpFPM is a private php-fpm with scripts in a folder.
 type phpFPM struct {
-	t    *testing.T
-	dir  string
-	conf string
-	cmd  *exec.Cmd
+	*programs.Process
+	t           *testing.T
+	dir, socket string
 }
 
 // startPHP starts a php-fpm with so many children that serves the scripts, each a name and its code.
 func startPHP(t *testing.T, children int, settings string, scripts map[string]string) *phpFPM {
 	f := &phpFPM{t: t, dir: t.TempDir()}
-	f.conf = filepath.Join(f.dir, "fpm.conf")
-	conf := fmt.Sprintf(`[global]
-error_log = %[1]s/error.log
-process_control_timeout = 20s
-[test]
-user = %[3]d
-listen = %[1]s/php.sock
-pm = static
-pm.max_children = %[2]d
-%[4]s
-`, f.dir, children, os.Getuid(), settings)
-	require.NoError(t, os.WriteFile(f.conf, []byte(conf), 0o600))
 	for name, code := range scripts {
 		require.NoError(t, os.WriteFile(filepath.Join(f.dir, name), []byte("<?php "+code), 0o600))
 	}
-	f.start()
-	t.Cleanup(f.stop)
+	settings = fmt.Sprintf("pm.max_children = %d\n%s\n[global]\nprocess_control_timeout = 20s", children, settings)
+	f.Process, f.socket = programs.PHPFPM(t, settings)
 	return f
 }
 
-func (f *phpFPM) start() {
-	args := []string{"-n", "-F", "-y", f.conf}
-	if os.Getuid() == 0 {
-		args = append(args, "-R")
-	}
-	f.cmd = exec.Command(phpProgram(f.t), args...)
-	f.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	require.NoError(f.t, f.cmd.Start())
-	f.await()
-}
-
-// await waits until connections are accepted.
-func (f *phpFPM) await() {
-	require.Eventually(f.t, func() bool {
-		conn, err := net.Dial("unix", f.socket())
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	}, 30*time.Second, 10*time.Millisecond, "php-fpm: see %s/error.log", f.dir)
-}
-
-func (f *phpFPM) stop() {
-	f.cmd.Process.Signal(syscall.SIGTERM)
-	f.cmd.Wait()
-	os.Remove(f.socket())
-}
-
-func (f *phpFPM) socket() string { return filepath.Join(f.dir, "php.sock") }
-
 func (f *phpFPM) client() *fastcgi.Client {
-	c := &fastcgi.Client{Network: "unix", Address: f.socket()}
+	c := &fastcgi.Client{Network: "unix", Address: f.socket}
 	f.t.Cleanup(func() { c.Close() })
 	return c
 }
@@ -97,20 +54,6 @@ func (f *phpFPM) get(name, query string) *adapters.Request {
 		Method: "GET", Proto: "HTTP/1.1", URI: "/" + name + "?" + query, Query: query,
 		Script: adapters.Script{Name: "/" + name, Filename: filepath.Join(f.dir, name), Root: f.dir},
 	}
-}
-
-// phpProgram returns php-fpm, whose name on Debian has a version.
-func phpProgram(t testing.TB) string {
-	for _, name := range []string{"php-fpm", "/usr/sbin/php-fpm*", "/usr/local/sbin/php-fpm*"} {
-		if found, _ := filepath.Glob(name); len(found) > 0 {
-			return found[len(found)-1]
-		}
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	missing(t, "php-fpm")
-	return ""
 }
 
 func TestClientWithPHP(t *testing.T) {
@@ -341,7 +284,7 @@ func TestClientPHPReload(t *testing.T) {
 	end := load(f, f.client(), 8, "hello.php")
 	for range 3 {
 		time.Sleep(500 * time.Millisecond)
-		require.NoError(t, f.cmd.Process.Signal(syscall.SIGUSR2))
+		require.NoError(t, f.Cmd.Process.Signal(syscall.SIGUSR2))
 	}
 	time.Sleep(time.Second)
 	fine, failed := end()
@@ -356,9 +299,9 @@ func TestClientPHPRestart(t *testing.T) {
 	c := f.client()
 	end := load(f, c, 8, "hello.php")
 	time.Sleep(500 * time.Millisecond)
-	f.stop()
+	f.Stop()
 	time.Sleep(2 * time.Second)
-	f.start()
+	programs.Start(t, exec.Command(f.Path, f.Args[1:]...), "unix", f.socket)
 	time.Sleep(500 * time.Millisecond)
 	fine, failed := end()
 	t.Logf("%d requests, failed %v", fine, failed)
