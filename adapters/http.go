@@ -220,6 +220,7 @@ func (x *exchange) upgrade(resp *Response) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Time{})
+	keepAlive(conn) // both ends may be silent for ever
 	head := []byte("HTTP/1.1 101 Switching Protocols\r\n")
 	for _, f := range resp.Header {
 		if ValidName(f.Name) && ValidValue(f.Value) {

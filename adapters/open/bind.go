@@ -28,7 +28,9 @@ func listenOn(a Address, o ListenOptions) (net.Listener, error) {
 		return listenUnix(a, o)
 	}
 	var lc net.ListenConfig
-	lc.KeepAlive = -1 // four system calls for each connection; the servers have time-outs of their own
+	if a.Scheme != "fcgi" { // whose connections may be idle for ever
+		lc.KeepAlive = -1 // four system calls for each connection; the other servers have time-outs of their own
+	}
 	ln, err := lc.Listen(context.Background(), "tcp", a.Target)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
