@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/gangway-go/gangway/cgi"
@@ -9,6 +10,9 @@ import (
 
 // runScript answers the one request for which a web server has started this process.
 func (g *gateway) runScript(ctx context.Context) error {
+	if os.Getenv("REQUEST_METHOD") == "" {
+		return errors.New("--from cgi: is for a web server, which starts this program for a request: REQUEST_METHOD is not set")
+	}
 	if err := g.start(ctx); err != nil {
 		return err
 	}
