@@ -26,8 +26,9 @@ import (
 //
 // The application gets the request target behind the path of Target, as the client sent it unless path or query were
 // rewritten, and the client's Host. It gets no meta-variables but X-Forwarded-For, X-Forwarded-Host and
-// X-Forwarded-Proto, made of Request.Remote, Host and Scheme; every other X-Forwarded-* and Forwarded is removed, since
-// anybody can send them: whoever trusts a proxy in front sets Remote and Scheme by what it said.
+// X-Forwarded-Proto, made of Request.Remote, Host and Scheme; every other X-Forwarded-* and Forwarded is removed, also
+// when it is written with underscores, since anybody can send them: whoever trusts a proxy in front sets Remote and
+// Scheme by what it said. A change of the protocol is passed on, but for that to HTTP/2 (h2c).
 //
 // An error wraps [adapters.ErrUnreachable], [adapters.ErrTimeout], [adapters.ErrBadResponse] or
 // [adapters.ErrTruncated].
