@@ -11,7 +11,8 @@ import (
 // runScript answers the one request for which a web server has started this process.
 func (g *gateway) runScript(ctx context.Context) error {
 	if os.Getenv("REQUEST_METHOD") == "" {
-		return errors.New("--from cgi: is for a web server, which starts this program for a request: REQUEST_METHOD is not set")
+		return errors.New("--from cgi: is for a web server, which starts this program for a request: " +
+			"REQUEST_METHOD is not set")
 	}
 	if err := g.start(ctx); err != nil {
 		return err
