@@ -121,8 +121,8 @@ func (x *exchange) logError(err error) {
 	LogFailure(x.r.Context(), x.diag.logger().With("method", x.r.Method, "uri", x.r.RequestURI), err)
 }
 
-// writeHeader writes the response header. It tells an HTTP/1.1 client that the connection ends with an answer that comes
-// before much of the body.
+// writeHeader writes the response header. It tells an HTTP/1.1 client that the connection ends with an answer that
+// comes before much of the body.
 func (x *exchange) writeHeader(status int) {
 	if x.r.ProtoMajor == 1 && x.body.body != nil && x.body.outlasts() {
 		x.w.Header().Set("Connection", "close")

@@ -73,8 +73,8 @@ type exchange struct {
 	over bool // no interim response may be passed on any more
 }
 
-// upgradeOf returns the protocol that a request wants to change to, RFC 9110 7.8. HTTP/2 is none: over it a client could
-// ask for what nobody here has looked at.
+// upgradeOf returns the protocol that a request wants to change to, RFC 9110 7.8. HTTP/2 is none: over it a client
+// could ask for what nobody here has looked at.
 func upgradeOf(h adapters.Header) string {
 	if !h.HasToken("Connection", "Upgrade") || h.HasToken("Upgrade", "h2c") {
 		return ""
