@@ -20,6 +20,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/fastcgi"
+	programs "github.com/gangway-go/gangway/internal/peer"
 )
 
 // goApp starts an application on net/http/fcgi.
@@ -121,24 +122,14 @@ func TestClientWithNetHTTPFCGI(t *testing.T) {
 	})
 }
 
-// missing skips a test whose peer program is not installed, but not in CI, where all have to be.
-func missing(t testing.TB, program string) {
-	if os.Getenv("CI") == "true" {
-		require.FailNow(t, "not installed", program)
-	}
-	t.Skip("not installed:", program)
-}
-
 // libfcgi starts the application testdata/roles.c and returns a client for it.
 func libfcgi(t *testing.T) *fastcgi.Client {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "roles")
-	if _, err := exec.LookPath("cc"); err != nil {
-		missing(t, "cc")
-	}
-	if out, err := exec.Command("cc", "-o", program, "testdata/roles.c", "-lfcgi").CombinedOutput(); err != nil {
-		if strings.Contains(string(out), "fcgiapp.h") {
-			missing(t, "libfcgi-dev")
+	cc := programs.Need(t, "cc")
+	if out, err := exec.Command(cc, "-o", program, "testdata/roles.c", "-lfcgi").CombinedOutput(); err != nil {
+		if strings.Contains(string(out), "fcgiapp.h") && os.Getenv("CI") == "" {
+			t.Skip("libfcgi-dev is not installed")
 		}
 		require.NoError(t, err, "%s", out)
 	}

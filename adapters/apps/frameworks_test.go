@@ -13,6 +13,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/apps"
+	"github.com/gangway-go/gangway/internal/peer"
 	"github.com/gangway-go/gangway/internal/testlog"
 )
 
@@ -21,7 +22,7 @@ func TestFrameworks(t *testing.T) {
 	// Debian's frameworks are those of Debian's Python.
 	python := "/usr/bin/python3"
 	if _, err := os.Stat(python); err != nil {
-		python = need(t, "python3")
+		python = peer.Need(t, "python3")
 	}
 	tests := []struct{ name, program, file, who string }{
 		{"sinatra", "ruby", "config.ru", "Jürgen"},
@@ -34,7 +35,7 @@ func TestFrameworks(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			need(t, tt.program)
+			peer.Need(t, tt.program)
 			text, err := os.ReadFile("testdata/frameworks/" + tt.name + "/" + tt.file)
 			require.NoError(t, err)
 			log := new(testlog.Buffer)

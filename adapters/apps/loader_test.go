@@ -20,6 +20,7 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/apps"
 	"github.com/gangway-go/gangway/internal/leak"
+	"github.com/gangway-go/gangway/internal/peer"
 	"github.com/gangway-go/gangway/internal/testlog"
 )
 
@@ -27,17 +28,6 @@ func TestMain(m *testing.M) {
 	os.Setenv("PYTHONDONTWRITEBYTECODE", "1") // testdata stays as it is
 	os.Setenv("APPS_TEST", "kept")
 	leak.Main(m)
-}
-
-// need lets the test pass by where a program that it needs is not installed, other than in CI.
-func need(t *testing.T, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skip(program + " is not installed")
-	}
-	require.NoError(t, err)
-	return path
 }
 
 func options(log *testlog.Buffer) apps.Options { return apps.Options{Processes: 1, Log: log.Logger()} }
@@ -99,7 +89,7 @@ func eachLoaded(t *testing.T, test func(t *testing.T, s *site, log *testlog.Buff
 	for _, l := range loaded {
 		t.Run(string(l.kind), func(t *testing.T) {
 			t.Parallel()
-			need(t, l.program)
+			peer.Need(t, l.program)
 			log := new(testlog.Buffer)
 			test(t, startApp(t, l.kind, "testdata/"+string(l.kind), options(log)), log)
 		})
@@ -186,7 +176,7 @@ func TestMounted(t *testing.T) {
 	for _, l := range loaded {
 		t.Run(string(l.kind), func(t *testing.T) {
 			t.Parallel()
-			need(t, l.program)
+			peer.Need(t, l.program)
 			app, err := apps.Start(t.Context(), "", "testdata/"+string(l.kind), options(new(testlog.Buffer)))
 			require.NoError(t, err)
 			defer app.Close(t.Context())

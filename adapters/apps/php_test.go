@@ -16,6 +16,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/apps"
+	"github.com/gangway-go/gangway/internal/peer"
 	"github.com/gangway-go/gangway/internal/testlog"
 )
 
@@ -23,9 +24,9 @@ import (
 func phpPrograms(t *testing.T) map[string]string {
 	fpm, _ := filepath.Glob("/usr/sbin/php-fpm*")
 	if len(fpm) == 0 {
-		fpm = []string{need(t, "php-fpm")}
+		fpm = []string{peer.Need(t, "php-fpm")}
 	}
-	return map[string]string{"php-fpm": fpm[0], "php-cgi": need(t, "php-cgi")}
+	return map[string]string{"php-fpm": fpm[0], "php-cgi": peer.Need(t, "php-cgi")}
 }
 
 // eachPHP runs a test for the application in dir with each way to run PHP.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters/apps"
+	"github.com/gangway-go/gangway/internal/peer"
 	"github.com/gangway-go/gangway/internal/testlog"
 )
 
@@ -82,7 +83,7 @@ func openSite(t *testing.T, dir string, o apps.Options) (*apps.Site, *site) {
 
 func TestSite(t *testing.T) {
 	for _, program := range []string{"ruby", "python3", "perl", "php-cgi"} {
-		need(t, program)
+		peer.Need(t, program)
 	}
 	dir := folder(t,
 		"index.html", "start",
@@ -181,8 +182,8 @@ func TestSite(t *testing.T) {
 }
 
 func TestAppAtTheRoot(t *testing.T) {
-	need(t, "ruby")
-	need(t, "php-cgi")
+	peer.Need(t, "ruby")
+	peer.Need(t, "php-cgi")
 	dir := folder(t,
 		"config.ru", rackHello,
 		"secret.txt", "secret",
@@ -217,7 +218,7 @@ func TestAppAtTheRoot(t *testing.T) {
 
 // PHP in PHP is one application.
 func TestPHPBeneathPHP(t *testing.T) {
-	need(t, "php-cgi")
+	peer.Need(t, "php-cgi")
 	dir := folder(t, "index.php", phpHello, "lib/a.php", phpHello, "rack/config.ru", rackHello)
 	site, s := openSite(t, dir, options(new(testlog.Buffer)))
 	require.Len(t, site.Mounts, 2)
@@ -242,7 +243,7 @@ func TestOpenFails(t *testing.T) {
 
 // A broken application comes up when it is mended.
 func TestRepair(t *testing.T) {
-	need(t, "perl")
+	peer.Need(t, "perl")
 	dir := folder(t, "app.psgi", "die")
 	site, s := openSite(t, dir, options(new(testlog.Buffer)))
 	require.Error(t, site.Mounts[0].Err)
@@ -257,7 +258,7 @@ func TestRepair(t *testing.T) {
 }
 
 func TestDjangoProject(t *testing.T) {
-	need(t, "python3")
+	peer.Need(t, "python3")
 	dir := folder(t, "manage.py", "", "project/__init__.py", "", "project/wsgi.py", wsgiHello, "helper/__init__.py", "")
 	site, s := openSite(t, dir, options(new(testlog.Buffer)))
 	assert.Len(t, site.Mounts, 1)
@@ -266,7 +267,7 @@ func TestDjangoProject(t *testing.T) {
 }
 
 func TestVirtualEnvironment(t *testing.T) {
-	python := need(t, "python3")
+	python := peer.Need(t, "python3")
 	dir := folder(t, "app.py", `import os
 def app(environ, start_response):
     start_response("200 OK", [])

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/apps"
+	"github.com/gangway-go/gangway/internal/peer"
 	"github.com/gangway-go/gangway/internal/testlog"
 )
 
@@ -68,7 +69,7 @@ func TestSpecial(t *testing.T) {
 	for _, l := range loaded {
 		t.Run(string(l.kind), func(t *testing.T) {
 			t.Parallel()
-			need(t, l.program)
+			peer.Need(t, l.program)
 			log := new(testlog.Buffer)
 			s := startApp(t, l.kind, "testdata/"+string(l.kind), options(log))
 			for _, tt := range tests[l.kind] {
@@ -95,7 +96,7 @@ func TestSpecial(t *testing.T) {
 
 // An application may answer without a look at the body.
 func TestBodyUnread(t *testing.T) {
-	need(t, "python3")
+	peer.Need(t, "python3")
 	log := new(testlog.Buffer)
 	app, err := apps.Start(t.Context(), "", "testdata/wsgi", options(log))
 	require.NoError(t, err)
@@ -153,7 +154,7 @@ builder {
 	for _, tt := range tests {
 		t.Run(string(tt.kind), func(t *testing.T) {
 			t.Parallel()
-			need(t, tt.program)
+			peer.Need(t, tt.program)
 			log := new(testlog.Buffer)
 			s := startApp(t, "", folder(t, tt.file, tt.text), options(log))
 			for _, path := range []string{"/", "/a%20b?c=d", "/%e4"} {
@@ -202,7 +203,7 @@ func TestStartFails(t *testing.T) {
 	names := map[apps.Kind]string{apps.WSGI: "wsgi.py", apps.Rack: "config.ru", apps.PSGI: "app.psgi"}
 	for _, tt := range tests {
 		t.Run(string(tt.kind)+" "+tt.name, func(t *testing.T) {
-			need(t, tt.program)
+			peer.Need(t, tt.program)
 			dir := folder(t, names[tt.kind], tt.text)
 			_, err := apps.Start(t.Context(), tt.kind, dir, options(new(testlog.Buffer)))
 			require.Error(t, err)
@@ -245,7 +246,7 @@ func TestNothingToStartWith(t *testing.T) {
 
 // A Ruby without Rack says what to install.
 func TestNoRack(t *testing.T) {
-	need(t, "ruby")
+	peer.Need(t, "ruby")
 	t.Setenv("RUBYOPT", "--disable=gems")
 	t.Setenv("RUBYLIB", folder(t, "rack.rb", "raise LoadError.new('x').tap { |e| def e.path = 'rack' }"))
 	_, err := apps.Start(t.Context(), "", folder(t, "config.ru", ""), options(new(testlog.Buffer)))
@@ -257,7 +258,7 @@ func TestStandardInputEnds(t *testing.T) {
 	for _, l := range loaded {
 		t.Run(string(l.kind), func(t *testing.T) {
 			t.Parallel()
-			program := need(t, l.program)
+			program := peer.Need(t, l.program)
 			entry := map[apps.Kind]string{apps.WSGI: "wsgi", apps.Rack: "config.ru", apps.PSGI: "app.psgi"}[l.kind]
 			loader := map[apps.Kind]string{apps.WSGI: "wsgi.py", apps.Rack: "rack.rb", apps.PSGI: "psgi.pl"}[l.kind]
 			dir, err := filepath.Abs("testdata/" + string(l.kind))
@@ -287,7 +288,7 @@ func TestStandardInputEnds(t *testing.T) {
 func TestBrokenRequests(t *testing.T) {
 	for _, l := range loaded {
 		t.Run(string(l.kind), func(t *testing.T) {
-			need(t, l.program)
+			peer.Need(t, l.program)
 			tmp, err := os.MkdirTemp("", "a")
 			require.NoError(t, err)
 			defer os.RemoveAll(tmp)
@@ -341,7 +342,7 @@ func TestBodyCut(t *testing.T) {
 }
 
 func TestProcesses(t *testing.T) {
-	need(t, "python3")
+	peer.Need(t, "python3")
 	o := options(new(testlog.Buffer))
 	o.Processes, o.MaxRequests = 3, 5
 	app, err := apps.Start(t.Context(), "", "testdata/wsgi", o)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/internal/leak"
+	"github.com/gangway-go/gangway/internal/peer"
 	"github.com/gangway-go/gangway/internal/testlog"
 )
 
@@ -123,14 +124,7 @@ func writeFile(t *testing.T, content string) string {
 // command runs a program that scripts/setup installs.
 func command(t *testing.T, stdin, name string, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed: run scripts/setup", name)
-		}
-		t.Skipf("%s is not installed: run scripts/setup", name)
-	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd := exec.CommandContext(t.Context(), peer.Need(t, name), args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.Output()
 	if exit, ok := err.(*exec.ExitError); ok {
