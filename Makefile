@@ -33,7 +33,7 @@ arch: ## who may import whom, and how long functions and files may be
 
 .PHONY: test
 test: ## all tests with the race detector, README and example code among them
-	go test -race -shuffle=on -timeout=10m ./...
+	go test -race -shuffle=on -timeout=15m ./...
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for a moment, or for FUZZTIME (20000x, 10m)
