@@ -16,8 +16,8 @@ const (
 	numPhases
 )
 
-// A Trace collects when a request passed each [Phase], which backend served it and who asked. Its methods may be called from any
-// goroutine and on nil, where they do nothing.
+// A Trace collects when a request passed each [Phase], which backend served it and who asked. Its methods may be called
+// from any goroutine and on nil, where they do nothing. The zero value is ready.
 type Trace struct {
 	mu       sync.Mutex
 	user     string
