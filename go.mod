@@ -8,6 +8,7 @@ require (
 	github.com/tg123/go-htpasswd v1.2.5
 	github.com/urfave/cli/v2 v2.27.7
 	github.com/yookoala/gofast v0.8.0
+	golang.org/x/sys v0.49.0
 )
 
 require (
@@ -17,7 +18,6 @@ require (
 	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/tools v0.36.1-0.20250903222949-a5c0eb837c9f // indirect
 	golang.org/x/tools/godoc v0.1.0-deprecated // indirect
 )
