@@ -3,9 +3,11 @@ package adapters
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"time"
 )
@@ -156,7 +158,7 @@ func (x *exchange) answer(resp *Response) {
 	if resp.Trailer != nil {
 		x.rc.Flush() // else net/http may send a short body with its length, and no trailer
 	}
-	n, err := Copy(x.w, resp.Body)
+	n, err := x.copy(resp.Body)
 	if err == nil {
 		err = missing(resp.Header, n)
 	}
@@ -169,6 +171,20 @@ func (x *exchange) answer(resp *Response) {
 			header.Add(http.TrailerPrefix+f.Name, f.Value)
 		}
 	}
+}
+
+// copy is Copy; err is also what panics, for net/http would let that look like the end of a response of HTTP/1.0.
+func (x *exchange) copy(body io.Reader) (n int64, err error) {
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler:
+			err = ErrAborted
+		default:
+			err = fmt.Errorf("body panics: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return Copy(x.w, body)
 }
 
 // addHeader is header.Add for each field of h, with one allocation for the values of all.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,4 +64,29 @@ func TestHTTPUpgradeNeedsConnection(t *testing.T) {
 	require.Len(t, got, 2)
 	assert.Empty(t, got[0])
 	assert.Equal(t, Header{{"Connection", "Upgrade"}, {"Upgrade", "echo"}}, got[1])
+}
+
+// A panicking body panics at its second Read.
+type panicking struct{ io.Reader }
+
+func (b *panicking) Read(p []byte) (int, error) {
+	if b.Reader == nil {
+		panic("odd")
+	}
+	b.Reader = nil
+	return copy(p, "part"), nil
+}
+
+func (*panicking) Close() error { return nil }
+
+func TestHTTPPanicInBodyLooksCut(t *testing.T) {
+	addr, log := serveHTTP(t, HandlerFunc(func(context.Context, *Request) (*Response, error) {
+		return &Response{Status: 200, Body: &panicking{strings.NewReader("")}}, nil
+	}))
+	_, err := raw(t, addr, "GET / HTTP/1.0\r\n\r\n")
+	assert.Error(t, err, "a reset")
+	got, err := raw(t, addr, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	require.NoError(t, err)
+	assert.NotContains(t, got, "0\r\n\r\n")
+	assert.Contains(t, log.String(), "body panics: odd")
 }
