@@ -261,11 +261,17 @@ func silent(ctx context.Context, _ *adapters.Request, query url.Values) (*adapte
 	}
 }
 
-// upload reads the body, writes to ?file how it ended, and answers its length and hash.
+// upload reads the body, writes to ?file how it ended, and answers its length and hash. ?file.begun comes first.
 func upload(_ context.Context, req *adapters.Request, query url.Values) (*adapters.Response, error) {
+	file := query.Get("file")
+	if file != "" {
+		if err := os.WriteFile(file+".begun", nil, 0o600); err != nil {
+			return nil, err
+		}
+	}
 	sum := sha256.New()
 	n, err := io.Copy(sum, body(req))
-	if file := query.Get("file"); file != "" {
+	if file != "" {
 		text := "whole"
 		if err != nil {
 			text = "cut"

@@ -343,7 +343,7 @@ func brokenUpload(t *testing.T, r *runner) {
 	require.NoError(t, err)
 	defer os.RemoveAll(dir) // an application that is being ended may still write
 	file := filepath.Join(dir, "how")
-	body := io.MultiReader(bytes.NewReader(testBody(100_000)), brokenReader{})
+	body := io.MultiReader(bytes.NewReader(testBody(100_000)), brokenReader(told(file+".begun")))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	resp, err := r.h.Serve(ctx, r.request("POST", "/upload?file="+file, body, 200_000))
@@ -359,9 +359,15 @@ func brokenUpload(t *testing.T, r *runner) {
 	}
 }
 
-type brokenReader struct{}
+// A brokenReader fails when the application has begun: one that was never asked has nothing to tell.
+type brokenReader func() bool
 
-func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+func (begun brokenReader) Read([]byte) (int, error) {
+	for end := time.Now().Add(patience); !begun() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	return 0, io.ErrUnexpectedEOF
+}
 
 func diagnostics(t *testing.T, r *runner) {
 	var lines bytes.Buffer
