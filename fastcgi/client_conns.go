@@ -295,7 +295,8 @@ func (c *Client) reap() {
 	spare := len(p.idle) - c.maxIdle()
 	var over []*conn
 	p.idle = slices.DeleteFunc(p.idle, func(cn *conn) bool {
-		drop := crowded || spare > 0 || now.Sub(cn.opened) >= c.keepConn()
+		drop := crowded || now.Sub(cn.opened) >= c.keepConn() ||
+			spare > 0 && now.Sub(cn.idleSince) >= connPatience
 		if drop {
 			over = append(over, cn)
 			spare--

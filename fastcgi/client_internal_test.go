@@ -158,9 +158,11 @@ func FuzzClientRecords(f *testing.F) {
 func TestClientRecordsAtBorder(t *testing.T) {
 	for _, size := range []int{smallSize, smallSize + largeSize} {
 		for before := range 2 * wire.HeaderLen {
-			data := wire.AppendStream(nil, wire.TypeStdout, 1, make([]byte, size-smallSize))
-			data = wire.AppendStream(data, wire.TypeStdout, 1, make([]byte, size-len(data)-wire.HeaderLen-before))
-			require.Len(t, data, size-before)
+			var data []byte
+			for len(data) < size-before {
+				n := min(10_000, size-before-len(data)-wire.HeaderLen)
+				data = wire.AppendRecord(data, wire.TypeStdout, 1, make([]byte, n))
+			}
 			data = wire.AppendRecord(data, wire.TypeStdout, 1, []byte("hello"))
 			data = wire.EndRequest{}.Append(data, 1)
 			checkRecords(t, data, &pieces{data: data})

@@ -13,7 +13,7 @@ import (
 // The sizes of the buffers for responses.
 const (
 	waitSize  = 4 << 10   // while nothing comes
-	smallSize = 64 << 10  // to begin with
+	smallSize = 72 << 10  // to begin with: the longest record, and what comes before and behind it
 	largeSize = 256 << 10 // for responses that fill the small one; more saves nothing
 )
 
