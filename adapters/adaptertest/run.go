@@ -110,7 +110,8 @@ func (r *runner) ask(t *testing.T, req *adapters.Request) (*adapters.Response, s
 
 func variablesArrive(t *testing.T, r *runner) {
 	req := r.get("/vars?a=%20&b")
-	req.Header = append(req.Header, adapters.Header{{Name: "Cookie", Value: "a=1"}, {Name: "X-Forwarded-For", Value: "spoof"},
+	req.Header = append(req.Header, adapters.Header{
+		{Name: "Cookie", Value: "a=1"}, {Name: "X-Forwarded-For", Value: "spoof"},
 		{Name: "X-High", Value: "caf\xc3\xa9"}, {Name: "X-Two", Value: "1"}, {Name: "X-Two", Value: "2"},
 		{Name: "Proxy", Value: "http://evil"}, {Name: "X_Two", Value: "spoof"}}...)
 	_, body := r.ask(t, req)
@@ -144,7 +145,9 @@ func testBody(n int) []byte {
 func bodiesAreEchoed(t *testing.T, r *runner) {
 	for _, n := range bodySizes {
 		want := testBody(n)
-		for name, body := range map[string]io.Reader{"at hand": bytes.NewReader(want), "stream": struct{ io.Reader }{bytes.NewReader(want)}} {
+		for name, body := range map[string]io.Reader{
+			"at hand": bytes.NewReader(want), "stream": struct{ io.Reader }{bytes.NewReader(want)},
+		} {
 			_, got := r.ask(t, r.request("POST", "/echo", body, int64(n)))
 			assert.True(t, string(want) == got, "%d bytes, %s: %d came back", n, name, len(got))
 		}

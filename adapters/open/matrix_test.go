@@ -39,7 +39,8 @@ func join(a, b adaptertest.Lacks) adaptertest.Lacks {
 	return adaptertest.Lacks{
 		Truncation: a.Truncation || b.Truncation, Informational: a.Informational || b.Informational,
 		Stderr: a.Stderr || b.Stderr, AppStatus: a.AppStatus || b.AppStatus, Trailer: a.Trailer || b.Trailer,
-		LocalRedirect: a.LocalRedirect || b.LocalRedirect, Duplex: a.Duplex || b.Duplex, Killed: a.Killed || b.Killed, Bytes: a.Bytes || b.Bytes, Error: a.Error || b.Error,
+		LocalRedirect: a.LocalRedirect || b.LocalRedirect, Duplex: a.Duplex || b.Duplex, Killed: a.Killed || b.Killed,
+		Bytes: a.Bytes || b.Bytes, Error: a.Error || b.Error,
 	}
 }
 
@@ -141,7 +142,8 @@ func buildScript(t *testing.T) string {
 	scriptBuilt.Do(func() {
 		scriptPath = filepath.Join(programs, "script")
 		var out []byte
-		if out, scriptError = exec.Command("go", "build", "-o", scriptPath, "../adaptertest/script").CombinedOutput(); scriptError != nil {
+		build := exec.Command("go", "build", "-o", scriptPath, "../adaptertest/script")
+		if out, scriptError = build.CombinedOutput(); scriptError != nil {
 			scriptError = fmt.Errorf("%w: %s", scriptError, out)
 		}
 	})
