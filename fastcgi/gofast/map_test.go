@@ -260,7 +260,7 @@ func TestMapErrors(t *testing.T) {
 		{"script elsewhere", change(func(r *upstream.Request) {
 			r.Params["DOCUMENT_ROOT"], r.Params["SCRIPT_FILENAME"] = "/srv/www", "/srv/www-secret/a.php"
 		}), "/a", 403, `forbidden: SCRIPT_FILENAME "/srv/www-secret/a.php" is outside of "/srv/www"`},
-		{"no method", set("REQUEST_METHOD", ""), "/a", 400, "bad request: no REQUEST_METHOD"},
+		{"no method", set("REQUEST_METHOD", ""), "/a", 400, "bad request: REQUEST_METHOD \"\""},
 		{"line break", set("HTTP_A", "a\nb"), "/a", 400, "bad request: control byte in HTTP_A"},
 		{"data without length", change(func(r *upstream.Request) { r.Data = http.NoBody }), "/a", 500,
 			"gofast: middleware: FCGI_DATA_LENGTH or FCGI_DATA_LAST_MOD is no number"},
