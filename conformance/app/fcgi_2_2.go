@@ -1,0 +1,5 @@
+package app
+
+import "github.com/gangway-go/gangway/conformance"
+
+func fcgi22() []conformance.Case { return nil }

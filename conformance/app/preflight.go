@@ -1,0 +1,58 @@
+package app
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/gangway-go/gangway/conformance"
+)
+
+// mostAtOnce is how many connections at once the preflight tries.
+const mostAtOnce = 16
+
+// Preflight makes one plain request. Then it finds out whether the target is the echo application, keeps connections, and how
+// many of them it serves at once.
+func (t *Target) Preflight(ct *conformance.T) {
+	if t.err != nil {
+		ct.Broken(t.err)
+	}
+	if err := t.start(); err != nil {
+		ct.Broken(err)
+	}
+	tt := &T{T: ct, target: t}
+	start := time.Now()
+	r := tt.ask("")
+	took := time.Since(start)
+	ct.Pace(took)
+	t.echo, t.version = isEcho(r), r.field("X-Powered-By")
+	t.plainness = fmt.Sprintf("status %d, %s", r.status, r.field("Content-Type"))
+	t.keeps = t.scheme == "fcgi" && tt.keeps()
+	t.atOnce = tt.countAtOnce(max(20*took, ct.Patience()/5))
+}
+
+// countAtOnce holds more and more connections with requests that are not complete until a complete one beside them is not
+// answered in time.
+func (t *T) countAtOnce(patience time.Duration) int {
+	var held []net.Conn
+	defer func() {
+		for _, c := range held {
+			c.Close()
+		}
+	}()
+	for len(held) < mostAtOnce-1 {
+		c := t.Open()
+		held = append(held, c)
+		c.Write([]byte(t.target.protocol.begin))
+		if !t.within(patience, (*T).Serves) {
+			return len(held)
+		}
+	}
+	return mostAtOnce
+}
+
+// within says whether run passes when the target has less time than usual.
+func (t *T) within(patience time.Duration, run func(*T)) bool {
+	outcome := t.Try(patience, test(run))
+	return outcome == conformance.Pass
+}
