@@ -109,9 +109,12 @@ func newRunner(ctx context.Context, target Target, options Options) *runner {
 // preflight makes patience fit how fast the target is.
 func (r *runner) preflight() error {
 	c := &Case{Name: "preflight", Level: Must, Run: r.target.Preflight}
-	start := time.Now()
 	result := r.attempt(c)
-	r.options.Patience = max(r.options.Patience, min(10*time.Since(start), 5*time.Second))
+	pace := result.pace
+	if pace == 0 {
+		pace = result.Duration
+	}
+	r.options.Patience = max(r.options.Patience, min(10*pace, 5*time.Second))
 	if result.Outcome == Pass {
 		return nil
 	}
@@ -237,10 +240,11 @@ func describe(c *Case) *Result {
 	return &Result{Name: c.Name, Source: c.Source(), Quote: c.Quote, Level: c.Level, Sends: c.Sends, Expected: c.Passes}
 }
 
-// attempted is a result and whether its verdict is that the target was too slow.
+// attempted is a result, whether its verdict is that the target was too slow, and what T.Pace got.
 type attempted struct {
 	Result
 	waited bool
+	pace   time.Duration
 }
 
 // attempt runs the case once, within its time.
@@ -266,7 +270,7 @@ func (r *runner) attempt(c *Case) attempted {
 		}
 	}
 	t.cleanup()
-	result := attempted{Result: *describe(c), waited: v.outcome == Hang}
+	result := attempted{Result: *describe(c), waited: v.outcome == Hang, pace: t.pace}
 	result.Outcome, result.Got = c.weigh(v.outcome), v.got
 	result.Info, result.Wire = slices.Clone(t.infos), t.log.all()
 	result.Duration, result.Runs = time.Since(start), 1

@@ -23,6 +23,7 @@ type T struct {
 	mu       sync.Mutex
 	cleanups []func()
 	infos    []string
+	pace     time.Duration
 }
 
 // verdict is what the methods that end a case panic with.
@@ -61,6 +62,17 @@ func (t *T) Info(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.infos = append(t.infos, fmt.Sprintf(format, args...))
+}
+
+// Pace tells how long the target took for one plain request: from the preflight, which sets the patience by it.
+func (t *T) Pace(d time.Duration) { t.pace = d }
+
+// Try runs a part of a case with another patience, and says how it ended. The connections that it opened are closed then.
+func (t *T) Try(patience time.Duration, run func(*T)) Outcome {
+	part := &T{Case: &Case{Run: run}, Target: t.Target, ctx: t.ctx, patience: patience, log: t.log}
+	t.Cleanup(part.cleanup) // if the time is over
+	defer part.cleanup()
+	return part.verdict().outcome
 }
 
 // Note puts a remark into the wire log.
