@@ -1,0 +1,3 @@
+package server
+
+func (t *T) speaksH2() bool { return false }
