@@ -39,16 +39,18 @@ type Target struct {
 	network  string // tcp or unix
 	address  string
 	command  string // of a program that the suite starts
+	env      []string
+	launch   func(command string, ln net.Listener, env []string) (*program, error)
 	protocol protocol
 
 	mu      sync.Mutex
 	program *program
 
-	echo      bool
-	keeps     bool // keeps the connection open if asked to
-	atOnce    int  // how many connections it serves at once, as far as was tried
-	version   string
-	plainness string
+	echo    bool
+	keeps   bool // keeps a connection open if asked to
+	atOnce  int  // how many connections it serves at once, as far as was tried
+	version string
+	plain   string // what a plain request gets
 }
 
 var _ conformance.Target = (*Target)(nil)
@@ -60,14 +62,13 @@ const (
 	needUnix       = "unix"       // the connection is one over a Unix socket
 	needPID        = "pid"        // the process is known and can be looked at
 	needConcurrent = "concurrent" // two connections at once are served
-	needKeep       = "keep"       // a connection is kept open if asked for
 )
 
 // New returns the application at url: fcgi://HOST:PORT, fcgi+unix://PATH, or fcgi+exec:COMMAND for a program to be started by a
 // shell with a listening socket as descriptor 0; the same with scgi and uwsgi instead of fcgi. If the URL is wrong, Err says so,
 // and the run fails at once.
 func New(url string) *Target {
-	t := &Target{url: url}
+	t := &Target{url: url, launch: startProgram}
 	t.err = t.parse()
 	t.protocol = protocolOf(t.scheme)
 	return t
@@ -138,8 +139,6 @@ func (t *Target) lacks(need string) string {
 		return "the process is not known"
 	case need == needConcurrent && t.atOnce < 2:
 		return "one connection at a time is served"
-	case need == needKeep && !t.keeps:
-		return "connections are not kept open"
 	}
 	return ""
 }
@@ -152,7 +151,7 @@ func (t *Target) Subject() conformance.Subject {
 	s := conformance.Subject{Name: t.url, Version: t.version, Role: "app", Protocol: t.protocol.name, Address: t.url}
 	s.Facts = map[string]string{
 		"echo application":     fmt.Sprint(t.echo),
-		"plain request":        t.plainness,
+		"plain request":        t.plain,
 		"connections are kept": fmt.Sprint(t.keeps),
 		"connections at once":  fmt.Sprint(t.atOnce),
 	}
@@ -195,16 +194,18 @@ func (t *Target) start() error {
 	if t.command == "" || t.program != nil {
 		return nil
 	}
-	address := t.address
-	if address == "" {
-		address = "127.0.0.1:0"
+	if t.address == "" {
+		t.address = "127.0.0.1:0"
 	}
-	ln, err := net.Listen(t.network, address)
+	if t.network == "unix" {
+		os.Remove(t.address)
+	}
+	ln, err := net.Listen(t.network, t.address)
 	if err != nil {
 		return err
 	}
 	t.address = ln.Addr().String()
-	t.program, err = startProgram(t.command, ln, os.Environ())
+	t.program, err = t.launch(t.command, ln, append(os.Environ(), t.env...))
 	return err
 }
 

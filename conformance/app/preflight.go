@@ -11,6 +11,9 @@ import (
 // mostAtOnce is how many connections at once the preflight tries.
 const mostAtOnce = 16
 
+// slowStart is how long a program that the suite has started may take for its first answer.
+const slowStart = 10 * time.Second
+
 // Preflight makes one plain request. Then it finds out whether the target is the echo application, keeps connections, and how
 // many of them it serves at once.
 func (t *Target) Preflight(ct *conformance.T) {
@@ -21,12 +24,15 @@ func (t *Target) Preflight(ct *conformance.T) {
 		ct.Broken(err)
 	}
 	tt := &T{T: ct, target: t}
+	if t.command != "" {
+		tt.within(slowStart, (*T).Serves)
+	}
 	start := time.Now()
 	r := tt.ask("")
 	took := time.Since(start)
 	ct.Pace(took)
 	t.echo, t.version = isEcho(r), r.field("X-Powered-By")
-	t.plainness = fmt.Sprintf("status %d, %s", r.status, r.field("Content-Type"))
+	t.plain = fmt.Sprintf("status %d, %s", r.status, r.field("Content-Type"))
 	t.keeps = t.scheme == "fcgi" && tt.keeps()
 	t.atOnce = tt.countAtOnce(max(20*took, ct.Patience()/5))
 }

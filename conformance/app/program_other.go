@@ -3,23 +3,14 @@
 package app
 
 import (
-	"errors"
-	"net"
 	"os"
 	"os/exec"
+	"syscall"
 )
 
-// program is an application that the suite has started: on no system but Unix can it be given a listening socket.
-type program struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-}
+func ownGroup(*exec.Cmd) {}
 
-func startProgram(_ string, ln net.Listener, _ []string) (*program, error) {
-	ln.Close()
-	return nil, errors.ErrUnsupported
-}
+// signal can only end the program.
+func (p *program) signal(syscall.Signal) { p.cmd.Process.Kill() }
 
-func startWith(string, *os.File, []string) (*program, error) { return nil, errors.ErrUnsupported }
-
-func (p *program) stop() {}
+func setNonblock(*os.File) {}
