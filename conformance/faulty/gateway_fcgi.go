@@ -3,16 +3,140 @@ package faulty
 import (
 	"context"
 	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
-// fcgiBackend is an application that speaks FastCGI 1.0.
+// fcgiBackend is an application that speaks FastCGI 1.0. Connections are kept; each carries one request at a time. The variable
+// FCGI_ROLE, if there is one, says the role: AUTHORIZER (section 6.3), else Responder.
 type fcgiBackend struct {
 	dialer
 	log io.Writer
+
+	mu   sync.Mutex
+	idle []*keptConn
 }
 
+// keptConn is a connection to the application.
+type keptConn struct {
+	net.Conn
+	backend *fcgiBackend
+	in      []byte // read and not understood yet
+	reused  bool
+	buf     []byte
+}
+
+// requestID is the id of all requests, for there is one on a connection.
+const requestID = 1
+
+// RoundTrip is that of backend. A request that changes nothing is sent again if a kept connection turns out to be dead.
 func (b *fcgiBackend) RoundTrip(ctx context.Context, vars []Var, body io.Reader) (io.ReadCloser, error) {
-	return nil, &Refusal{502, "not done"}
+	for {
+		conn, err := b.take(ctx)
+		if err != nil {
+			return nil, err
+		}
+		x := newFCGIExchange(ctx, conn, vars, body)
+		if err = x.begin(); err == nil {
+			return x, nil
+		}
+		retry := conn.reused && !x.heard && b.repeatable(vars)
+		x.Close()
+		if !retry {
+			return nil, err
+		}
+	}
 }
 
-func (b *fcgiBackend) Close() {}
+// repeatable says whether a request may be sent twice: RFC 9110 section 9.2.2, and the body must still be there.
+func (b *fcgiBackend) repeatable(vars []Var) bool {
+	method := value(vars, "REQUEST_METHOD")
+	return (method == "GET" || method == "HEAD" || method == "OPTIONS") && value(vars, "CONTENT_LENGTH") == ""
+}
+
+// value is the value of a variable, or "".
+func value(vars []Var, name string) string {
+	for _, v := range vars {
+		if v.Name == name {
+			return v.Value
+		}
+	}
+	return ""
+}
+
+// take returns a connection that is kept, or a new one.
+func (b *fcgiBackend) take(ctx context.Context) (*keptConn, error) {
+	for {
+		b.mu.Lock()
+		n := len(b.idle)
+		if n == 0 {
+			b.mu.Unlock()
+			break
+		}
+		c := b.idle[n-1]
+		b.idle = b.idle[:n-1]
+		b.mu.Unlock()
+		if c.quiet() {
+			c.reused = true
+			return c, nil
+		}
+		c.Close()
+	}
+	conn, err := b.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &keptConn{Conn: conn, backend: b, buf: make([]byte, 64<<10)}, nil
+}
+
+// quiet says whether the application has neither closed the kept connection nor sent anything that nobody asked for.
+func (c *keptConn) quiet() bool {
+	c.SetReadDeadline(time.Now().Add(100 * time.Microsecond))
+	n, err := c.Read(c.buf[:1])
+	nerr, timeout := err.(net.Error)
+	return n == 0 && timeout && nerr.Timeout()
+}
+
+// keep makes the connection ready for another request.
+func (b *fcgiBackend) keep(c *keptConn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.idle = append(b.idle, c)
+}
+
+// Close is that of backend.
+func (b *fcgiBackend) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.idle {
+		c.Close()
+	}
+	b.idle = nil
+}
+
+// request is all that comes before the body: FCGI_BEGIN_REQUEST and FCGI_PARAMS.
+func (b *fcgiBackend) request(vars []Var) []byte {
+	role := wire.RoleResponder
+	if value(vars, "FCGI_ROLE") == wire.RoleAuthorizer.String() {
+		role = wire.RoleAuthorizer
+	}
+	out := wire.BeginRequest{Role: role, Flags: wire.FlagKeepConn}.Append(nil, requestID)
+	params := wire.BeginParams(out, requestID)
+	for _, v := range unique(vars) {
+		params.Add(v.Name, v.Value)
+	}
+	return params.End()
+}
+
+// unique leaves the first of each name.
+func unique(vars []Var) []Var {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(vars), func(v Var) bool {
+		defer func() { seen[v.Name] = true }()
+		return seen[v.Name]
+	})
+}

@@ -3,13 +3,31 @@ package faulty
 import (
 	"context"
 	"io"
+
+	"github.com/gangway-go/gangway/scgi/wire"
 )
 
-// scgiBackend is an application that speaks scgi.
+// scgiBackend is an application that speaks SCGI.
 type scgiBackend struct{ dialer }
 
+// RoundTrip is that of backend.
 func (b *scgiBackend) RoundTrip(ctx context.Context, vars []Var, body io.Reader) (io.ReadCloser, error) {
-	return nil, &Refusal{502, "not done"}
+	return b.exchange(ctx, b.head(vars), body)
 }
 
+// Close is that of backend.
 func (b *scgiBackend) Close() {}
+
+// head is the netstring of a request.
+func (b *scgiBackend) head(vars []Var) []byte {
+	length := value(vars, "CONTENT_LENGTH")
+	if length == "" {
+		length = "0"
+	}
+	own := []Var{{"CONTENT_LENGTH", length}, {"SCGI", "1"}}
+	var head []byte
+	for _, v := range unique(append(own, vars...)) {
+		head = wire.AppendPair(head, v.Name, v.Value)
+	}
+	return wire.Enclose(head, 0)
+}

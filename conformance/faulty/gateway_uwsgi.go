@@ -3,13 +3,37 @@ package faulty
 import (
 	"context"
 	"io"
+
+	"github.com/gangway-go/gangway/scgi/uwsgi"
 )
 
 // uwsgiBackend is an application that speaks uwsgi.
 type uwsgiBackend struct{ dialer }
 
+// RoundTrip is that of backend.
 func (b *uwsgiBackend) RoundTrip(ctx context.Context, vars []Var, body io.Reader) (io.ReadCloser, error) {
-	return nil, &Refusal{502, "not done"}
+	head, err := b.head(vars)
+	if err != nil {
+		return nil, err
+	}
+	return b.exchange(ctx, head, body)
 }
 
+// Close is that of backend.
 func (b *uwsgiBackend) Close() {}
+
+// head is the packet of a request.
+func (b *uwsgiBackend) head(vars []Var) ([]byte, error) {
+	var block []byte
+	for _, v := range unique(vars) {
+		if len(v.Name)+len(v.Value) > uwsgi.MaxBlock {
+			return nil, &Refusal{431, "a variable does not fit into a packet"}
+		}
+		block = uwsgi.AppendPair(block, v.Name, v.Value)
+	}
+	packet, err := uwsgi.Enclose(block, 0, uwsgi.Modifier, 0)
+	if err != nil {
+		return nil, &Refusal{431, err.Error()}
+	}
+	return packet, nil
+}

@@ -1,0 +1,79 @@
+package faulty
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// streamExchange is a request over SCGI or uwsgi: the meta-variables, the body, and then the response until the connection ends.
+type streamExchange struct {
+	net.Conn
+	timeout time.Duration
+	first   []byte // of the response
+	cancel  func() bool
+	sent    chan struct{}
+	once    sync.Once
+}
+
+// exchange sends the request on a connection of its own and waits for the first of the response.
+func (d *dialer) exchange(ctx context.Context, head []byte, body io.Reader) (io.ReadCloser, error) {
+	conn, err := d.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	x := &streamExchange{Conn: conn, timeout: d.timeout, sent: make(chan struct{})}
+	x.cancel = context.AfterFunc(ctx, func() { conn.Close() })
+	go x.send(head, body)
+	first := make([]byte, 16<<10)
+	n, err := x.Read(first)
+	if n == 0 {
+		x.Close()
+		return nil, refusalOf(err)
+	}
+	x.first = first[:n]
+	return x, nil
+}
+
+// send sends the request. That it fails shows in the response.
+func (x *streamExchange) send(head []byte, body io.Reader) {
+	defer close(x.sent)
+	if _, err := x.Conn.Write(head); err != nil {
+		return
+	}
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := body.Read(buf)
+		if _, werr := x.Conn.Write(buf[:n]); werr != nil || errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			x.Conn.Close() // the client is gone
+			return
+		}
+	}
+}
+
+// Read is that of io.Reader.
+func (x *streamExchange) Read(p []byte) (int, error) {
+	if len(x.first) > 0 {
+		n := copy(p, x.first)
+		x.first = x.first[n:]
+		return n, nil
+	}
+	x.Conn.SetReadDeadline(time.Now().Add(x.timeout))
+	return x.Conn.Read(p)
+}
+
+// Close closes the connection.
+func (x *streamExchange) Close() error {
+	x.once.Do(func() {
+		x.cancel()
+		x.Conn.Close()
+		<-x.sent
+	})
+	return nil
+}
