@@ -3,6 +3,7 @@ package faulty
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -38,6 +39,7 @@ type gatewayRequest struct {
 	length                int64 // of body; -1 while it is chunked
 	user                  string
 	local, remote         net.Addr
+	secure                bool // over TLS
 }
 
 // exchange reads a request and answers it. It reports whether another one can follow.
@@ -142,6 +144,7 @@ func (c *gatewayConn) readRequest() (*gatewayRequest, error) {
 		return nil, err
 	}
 	r := &gatewayRequest{local: c.LocalAddr(), remote: c.RemoteAddr()}
+	_, r.secure = c.Conn.(*tls.Conn)
 	words := strings.Split(line, " ")
 	if len(words) != 3 || !isToken(words[0]) || !isVisible(words[1]) {
 		return r, refuse(http.StatusBadRequest)

@@ -148,7 +148,7 @@ func (g *Gateway) authenticate(r *gatewayRequest) error {
 }
 
 // gatewayUsers are the users of /auth and their passwords.
-var gatewayUsers = map[string]string{"bob": "secret", "jos\u00e9": "secret"}
+var gatewayUsers = map[string]string{"bob": "gangway", "jos\u00e9": "gangway"}
 
 // sendFile answers with a file of the document root.
 func (g *Gateway) sendFile(r *gatewayRequest, name string, out reply) error {

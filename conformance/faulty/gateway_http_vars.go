@@ -33,7 +33,6 @@ func (g *Gateway) variables(r *gatewayRequest, at place) []Var {
 		{"REMOTE_PORT", remotePort},
 		{"REQUEST_METHOD", r.method},
 		{"REQUEST_URI", r.target},
-		{"REQUEST_SCHEME", "http"},
 		{"SCRIPT_NAME", at.script},
 		{"QUERY_STRING", r.query},
 		{"DOCUMENT_ROOT", g.Root},
@@ -42,6 +41,9 @@ func (g *Gateway) variables(r *gatewayRequest, at place) []Var {
 	}
 	if at.info != "" {
 		vars = append(vars, Var{"PATH_INFO", at.info}, Var{"PATH_TRANSLATED", g.Root + at.info})
+	}
+	if r.secure {
+		vars = append(vars, Var{"HTTPS", "on"})
 	}
 	if r.user != "" {
 		vars = append(vars, Var{"AUTH_TYPE", "Basic"}, Var{"REMOTE_USER", r.user})
