@@ -19,7 +19,7 @@ import (
 var errCrash = errors.New("faulty: the application crashed")
 
 // largeLine is what the mode large repeats.
-const largeLine = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!\n"
+const largeLine = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+\n"
 
 // variable is one meta-variable.
 type variable struct{ name, value string }
