@@ -20,7 +20,8 @@ type application struct {
 	ln      net.Listener
 	cases   map[string]*T
 	conns   map[*appConn]bool
-	lost    int // requests that belonged to no case
+	lost    int      // requests that belonged to no case
+	scripts *scripts // the files in the directory of CGI programs; nil behind a socket
 }
 
 // dialect is how a server and an application talk.
@@ -50,9 +51,29 @@ func (a *application) listen(address string) error {
 	if a.ln != nil {
 		return nil
 	}
-	u, err := url.Parse(address)
+	var err error
+	if dir, ok := strings.CutPrefix(address, "cgi:"); ok {
+		a.dialect = processes{}
+		a.ln, err = a.listenScripts(dir)
+	} else {
+		a.dialect, a.ln, err = listenSocket(address)
+	}
 	if err != nil {
 		return err
+	}
+	a.address = address
+	if a.cases == nil {
+		a.cases, a.conns = map[string]*T{}, map[*appConn]bool{}
+	}
+	go a.accept(a.ln)
+	return nil
+}
+
+// listenSocket listens for a server that speaks FastCGI, SCGI or uwsgi.
+func listenSocket(address string) (d dialect, ln net.Listener, err error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, nil, err
 	}
 	network, where := "tcp", u.Host
 	if where == "" {
@@ -61,26 +82,28 @@ func (a *application) listen(address string) error {
 	}
 	switch u.Scheme {
 	case "fcgi", "fcgi+unix":
-		a.dialect = fastCGI{}
+		d = fastCGI{}
 	case "scgi", "scgi+unix":
-		a.dialect = simpleCGI{}
+		d = simpleCGI{}
 	case "uwsgi", "uwsgi+unix":
-		a.dialect = microWSGI{}
+		d = microWSGI{}
 	default:
-		return fmt.Errorf("conformance: no way to be an application at %q", address)
+		return nil, nil, fmt.Errorf("conformance: no way to be an application at %q", address)
 	}
-	if a.ln, err = net.Listen(network, where); err != nil {
-		return err
-	}
-	if network == "unix" {
+	if ln, err = net.Listen(network, where); err == nil && network == "unix" {
 		os.Chmod(where, 0o666) // the server may be another user
 	}
-	a.address = address
-	if a.cases == nil {
-		a.cases, a.conns = map[string]*T{}, map[*appConn]bool{}
+	return d, ln, err
+}
+
+// listenScripts writes the CGI programs, once, and listens for their processes.
+func (a *application) listenScripts(dir string) (ln net.Listener, err error) {
+	if a.scripts == nil {
+		if a.scripts, err = newScripts(dir); err != nil {
+			return nil, err
+		}
 	}
-	go a.accept(a.ln)
-	return nil
+	return a.scripts.listen()
 }
 
 // deafen stops listening and closes the idle connections.
@@ -100,6 +123,9 @@ func (a *application) close() error {
 	defer a.mu.Unlock()
 	for c := range a.conns {
 		c.Close()
+	}
+	if a.scripts != nil {
+		return a.scripts.remove()
 	}
 	return nil
 }

@@ -18,8 +18,9 @@ type Var struct{ Name, Value string }
 type Exchange struct {
 	// Vars are the meta-variables in the order in which the server sent them, with duplicates.
 	Vars []Var
-	// Args are the arguments of a CGI program's command line.
-	Args []string
+	// Args are the arguments of a CGI program's command line, and Process is what else it says of itself; nil behind a socket.
+	Args    []string
+	Process *Process
 	// Conn is the connection from the server. What is written to it directly is sent as it is.
 	Conn *conformance.Conn
 

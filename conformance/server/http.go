@@ -41,7 +41,7 @@ func (t *T) Request(method, target, body string, fields ...string) Request {
 
 // Raw returns a request of this line and these fields, empty ones left out, and X-Conform. A body can be appended to it.
 func (t *T) Raw(line string, fields ...string) Request {
-	raw := line + "\r\nX-Conform: " + t.token + "\r\n"
+	raw := t.place(line) + "\r\nX-Conform: " + t.token + "\r\n"
 	for _, field := range fields {
 		if field != "" {
 			raw += field + "\r\n"
