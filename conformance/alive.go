@@ -14,6 +14,9 @@ var errDead = errors.New("conformance: the target does not accept requests")
 
 // alive makes sure that the target answers. A target that is busy gets time; one that refuses is dead, even if it comes back.
 func (r *runner) alive() error {
+	if r.blind {
+		return nil
+	}
 	c := &Case{Name: "liveness", Level: Must, Run: r.target.Alive}
 	end := time.Now().Add(revival)
 	var dead error

@@ -38,7 +38,7 @@ type Options struct {
 	Total time.Duration
 	// Jobs is the most cases that run side by side; the target's own limit if 0.
 	Jobs int
-	// Force runs the cases although the preflight failed.
+	// Force runs the cases although the preflight failed. Then nobody asks after each case whether the target is alive.
 	Force bool
 	// AllWire keeps the wire logs of the cases that passed too.
 	AllWire bool
@@ -63,6 +63,8 @@ func Run(ctx context.Context, target Target, cases []Case, options Options) (*Re
 	started := time.Now()
 	if err := r.preflight(); err != nil && !options.Force {
 		return nil, err
+	} else if err != nil {
+		r.blind = true
 	}
 	report := &Report{Schema: SchemaVersion, Suite: "gangway", Target: target.Subject(), Started: started}
 	results := r.runAll(cases)
@@ -83,6 +85,8 @@ type runner struct {
 
 	// alone is held for reading while a case runs that others may run beside.
 	alone sync.RWMutex
+
+	blind bool // the target never answered: nobody asks whether it is alive
 
 	mu      sync.Mutex
 	results map[string]*Result
@@ -211,7 +215,7 @@ func (r *runner) judge(c *Case) *Result {
 	}
 	second := r.attempt(c)
 	second.Runs = 2
-	if second.Outcome != first.Outcome {
+	if second.Outcome != first.Outcome && r.ctx.Err() == nil {
 		second.Got = fmt.Sprintf("first %s: %s; then %s: %s", first.Outcome, first.Got, second.Outcome, second.Got)
 		second.Outcome = Flaky
 		if !c.Level.AtLeast(Robustness) {
@@ -270,6 +274,9 @@ func (r *runner) attempt(c *Case) attempted {
 		}
 	}
 	t.cleanup()
+	if r.ctx.Err() != nil && v.outcome != Pass {
+		v = verdict{Skip, "the run ended during this case"} // which may have failed for that
+	}
 	result := attempted{Result: *describe(c), waited: v.outcome == Hang, pace: t.pace}
 	result.Outcome, result.Got = c.weigh(v.outcome), v.got
 	result.Info, result.Wire = slices.Clone(t.infos), t.log.all()

@@ -87,14 +87,14 @@ func (t *T) Cleanup(f func()) {
 
 // Dial connects to the target and logs what goes over the connection. A target that does not accept ends the case.
 func (t *T) Dial(network, address string) *Conn {
-	ctx, cancel := context.WithTimeout(t.ctx, 3*t.patience)
+	ctx, cancel := context.WithTimeout(t.ctx, 2*t.patience)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	switch {
 	case err == nil:
 		return t.Wrap(conn, network+" "+address)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		t.Hang("no connection within %v", 3*t.patience)
+		t.Hang("no connection within %v", 2*t.patience)
 	default:
 		t.Fail("no connection: %v", err)
 	}
