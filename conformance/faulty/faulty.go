@@ -6,9 +6,14 @@
 // an error in gangway's servers and clients cannot hide itself here.
 package faulty
 
+import "slices"
+
 // Fault is one deviation of one peer.
 type Fault struct {
 	Name   string   // peer/slug
 	Does   string   // what the mutant does, a sentence
 	Breaks []string // the cases whose requirement it breaks: none of them may pass
 }
+
+// Faults returns all faults of all peers.
+func Faults() []Fault { return slices.Concat(fcgiAppFaultsA) }
