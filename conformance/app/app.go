@@ -38,8 +38,9 @@ type Target struct {
 	scheme   string // fcgi, scgi or uwsgi
 	network  string // tcp or unix
 	address  string
-	command  string // of a program that the suite starts
-	env      []string
+	command  string   // of a program that the suite starts
+	env      []string // for the program
+	bare     bool     // it gets nothing of the suite's environment but PATH
 	launch   func(command string, ln net.Listener, env []string) (*program, error)
 	protocol protocol
 
@@ -62,6 +63,7 @@ const (
 	needUnix       = "unix"       // the connection is one over a Unix socket
 	needPID        = "pid"        // the process is known and can be looked at
 	needConcurrent = "concurrent" // two connections at once are served
+	needKeep       = "keep"       // a connection is kept open if asked for
 )
 
 // New returns the application at url: fcgi://HOST:PORT, fcgi+unix://PATH, or fcgi+exec:COMMAND for a program to be started by a
@@ -139,6 +141,8 @@ func (t *Target) lacks(need string) string {
 		return "the process is not known"
 	case need == needConcurrent && t.atOnce < 2:
 		return "one connection at a time is served"
+	case need == needKeep && !t.keeps:
+		return "connections are not kept open"
 	}
 	return ""
 }
@@ -205,7 +209,11 @@ func (t *Target) start() error {
 		return err
 	}
 	t.address = ln.Addr().String()
-	t.program, err = t.launch(t.command, ln, append(os.Environ(), t.env...))
+	env := os.Environ()
+	if t.bare {
+		env = []string{"PATH=" + os.Getenv("PATH")}
+	}
+	t.program, err = t.launch(t.command, ln, append(env, t.env...))
 	return err
 }
 

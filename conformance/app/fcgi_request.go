@@ -85,15 +85,20 @@ func rec(t wire.Type, id uint16, content string) []byte {
 // end is the empty record that ends a stream.
 func end(t wire.Type, id uint16) []byte { return wire.AppendEnd(nil, t, id) }
 
-// pad puts n bytes of padding with the given value behind each record of b, which have none.
-func pad(b []byte, n int, value byte) (padded []byte) {
-	for len(b) > 0 {
+// pad puts n bytes of padding with the given value behind the records of b, which have none: behind those with the given
+// indexes, or all.
+func pad(b []byte, n int, value byte, which ...int) (padded []byte) {
+	for i := 0; len(b) > 0; i++ {
 		h, content, rest, err := wire.ParseRecord(b)
 		if err != nil {
 			return append(padded, b...)
 		}
-		h.PaddingLength = uint8(n)
-		padded = append(append(h.Append(padded), content...), bytes.Repeat([]byte{value}, n)...)
+		var padding []byte
+		if len(which) == 0 || slices.Contains(which, i) {
+			padding = bytes.Repeat([]byte{value}, n)
+		}
+		h.PaddingLength = uint8(len(padding))
+		padded = slices.Concat(h.Append(padded), content, padding)
 		b = rest
 	}
 	return padded

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/conformance"
+	"github.com/gangway-go/gangway/conformance/echo"
 )
 
 // mostAtOnce is how many connections at once the preflight tries.
 const mostAtOnce = 16
 
 // slowStart is how long a program that the suite has started may take for its first answer.
-const slowStart = 10 * time.Second
+const slowStart = 5 * time.Second
 
 // Preflight makes one plain request. Then it finds out whether the target is the echo application, keeps connections, and how
 // many of them it serves at once.
@@ -31,7 +32,8 @@ func (t *Target) Preflight(ct *conformance.T) {
 	r := tt.ask("")
 	took := time.Since(start)
 	ct.Pace(took)
-	t.echo, t.version = isEcho(r), r.field("X-Powered-By")
+	_, err := echo.Parse(r.body)
+	t.echo, t.version = err == nil, r.field("X-Powered-By")
 	t.plain = fmt.Sprintf("status %d, %s", r.status, r.field("Content-Type"))
 	t.keeps = t.scheme == "fcgi" && tt.keeps()
 	t.atOnce = tt.countAtOnce(max(20*took, ct.Patience()/5))

@@ -48,8 +48,11 @@ func ticks(pid int) (n int64) {
 	return n
 }
 
-// family is a process and all its descendants.
+// family is a process and all its descendants; nobody if the process is not known.
 func family(pid int) []int {
+	if pid <= 0 {
+		return nil
+	}
 	children := map[int][]int{}
 	entries, _ := filepath.Glob("/proc/[0-9]*")
 	for _, entry := range entries {

@@ -1,0 +1,148 @@
+package app_test
+
+import (
+	"context"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gangway-go/gangway/conformance"
+	"github.com/gangway-go/gangway/conformance/app"
+	"github.com/gangway-go/gangway/conformance/faulty"
+	"github.com/gangway-go/gangway/internal/leak"
+)
+
+func TestMain(m *testing.M) {
+	faulty.Main()
+	leak.Main(m)
+}
+
+// peer is an application of package faulty in this process.
+type peer interface {
+	Serve(net.Listener) error
+	Close()
+}
+
+// peers are the applications by the scheme of their URLs.
+var peers = map[string]func(fault string) peer{
+	"fcgi": func(fault string) peer { return &faulty.FCGIApp{Fault: fault} },
+}
+
+// patience is short, for most mutants are silent where they should not be.
+const patience = 300 * time.Millisecond
+
+// listen starts a peer in this process and returns its URL.
+func listen(t *testing.T, network, scheme, fault string) string {
+	address, prefix := "127.0.0.1:0", "://"
+	if network == "unix" {
+		address, prefix = filepath.Join(t.TempDir(), "socket"), "+unix://"
+	}
+	ln, err := net.Listen(network, address)
+	require.NoError(t, err)
+	p := peers[scheme](fault)
+	served := make(chan error, 1)
+	go func() { served <- p.Serve(ln) }()
+	t.Cleanup(func() {
+		p.Close()
+		<-served
+	})
+	return scheme + prefix + ln.Addr().String()
+}
+
+// command is the URL of a peer that is a program: this one.
+func command(t *testing.T, scheme, fault string) string {
+	if runtime.GOOS == "windows" {
+		t.Skip("no program can be given a listening socket")
+	}
+	program, err := os.Executable()
+	require.NoError(t, err)
+	return scheme + "+exec:" + faulty.MainEnv + "=" + fault + " exec '" + program + "'"
+}
+
+// run runs cases against the peer at url.
+func run(t *testing.T, url string, cases []conformance.Case) *conformance.Report {
+	target := app.New(url)
+	require.NoError(t, target.Err())
+	defer target.Close()
+	options := conformance.Options{Patience: patience, Limit: 30 * time.Second, AllWire: true}
+	report, err := conformance.Run(context.Background(), target, cases, options)
+	require.NoError(t, err)
+	return report
+}
+
+// TestClean: every case passes with the clean application, over a Unix socket too unless it starts the program itself.
+func TestClean(t *testing.T) {
+	for scheme := range peers {
+		t.Run(scheme, func(t *testing.T) {
+			passed := map[string]bool{}
+			for _, url := range []string{listen(t, "unix", scheme, scheme+"-app"), command(t, scheme, scheme+"-app")} {
+				for _, r := range run(t, url, app.New(url).Cases()).Results {
+					if r.Outcome != conformance.Skip {
+						passed[r.Name] = true
+						assert.Equal(t, conformance.Pass, r.Outcome, "%s: %s: %s %v", url, r.Name, r.Got, r.Wire)
+					}
+				}
+			}
+			for _, c := range app.New(scheme + "://127.0.0.1:1").Cases() {
+				assert.True(t, passed[c.Name], "%s was not run", c.Name)
+			}
+		})
+	}
+}
+
+// TestMutants: no case passes with the mutants that break its requirement, and there is one for each.
+func TestMutants(t *testing.T) {
+	cases := map[string]conformance.Case{}
+	for _, c := range app.Cases() {
+		cases[c.Name] = c
+	}
+	unbroken := maps.Clone(cases)
+	for _, fault := range faulty.Faults() {
+		scheme, ok := strings.CutSuffix(strings.SplitN(fault.Name, "/", 2)[0], "-app")
+		if !ok {
+			continue
+		}
+		for _, name := range fault.Breaks {
+			require.Contains(t, cases, name, fault.Name)
+			delete(unbroken, name)
+		}
+		t.Run(fault.Name, func(t *testing.T) {
+			t.Parallel()
+			kill(t, scheme, fault, cases)
+		})
+	}
+	for name := range unbroken {
+		assert.Fail(t, "no mutant", name)
+	}
+}
+
+// kill runs the cases that a fault breaks, in a program of its own if one of them needs that.
+func kill(t *testing.T, scheme string, fault faulty.Fault, cases map[string]conformance.Case) {
+	var broken []conformance.Case
+	asProgram := false
+	for _, name := range fault.Breaks {
+		c := cases[name]
+		c.DependsOn = nil
+		broken = append(broken, c)
+		asProgram = asProgram || slices.Contains(c.Needs, "exec") || slices.Contains(c.Needs, "pid")
+	}
+	url := ""
+	if asProgram {
+		url = command(t, scheme, fault.Name)
+	} else {
+		url = listen(t, "tcp", scheme, fault.Name)
+	}
+	for _, r := range run(t, url, broken).Results {
+		survived := r.Outcome == conformance.Pass || r.Outcome == conformance.Skip || r.Outcome == conformance.SuiteError
+		assert.False(t, survived, "%s: %s: %s %s", fault.Name, r.Name, r.Outcome, r.Got)
+	}
+}
