@@ -16,4 +16,4 @@ type Fault struct {
 }
 
 // Faults returns all faults of all peers.
-func Faults() []Fault { return slices.Concat(fcgiAppFaultsA) }
+func Faults() []Fault { return slices.Concat(scriptFaults, fcgiAppFaultsA) }

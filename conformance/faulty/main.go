@@ -18,13 +18,16 @@ const (
 	requestsEnv = "PHP_FCGI_MAX_REQUESTS"
 )
 
-// Main makes a test binary an application that is started with its listening socket as descriptor 0, FastCGI 1.0 section 2.2.
-// It returns at once unless the environment variable of MainEnv names a peer; else it ends the process. Tests call it first in
-// TestMain and start their own executable as the application.
+// Main makes a test binary an application that is started with its listening socket as descriptor 0, FastCGI 1.0 section 2.2; named
+// "script" or "nph-script" it is a CGI program, see Script. It returns at once unless the environment variable of MainEnv names a
+// peer; else it ends the process. Tests call it first in TestMain and start their own executable as the application.
 func Main() {
 	name := os.Getenv(MainEnv)
 	if name == "" {
 		return
+	}
+	if peer, _, _ := strings.Cut(name, "/"); peer == scriptPeer || peer == nphPeer {
+		os.Exit((&Script{Fault: name, NPH: peer == nphPeer}).Run())
 	}
 	if err := fcgiMain(name); err != nil {
 		fmt.Fprintln(os.Stderr, "faulty:", err)
