@@ -31,7 +31,7 @@ func Answer(ctx context.Context, w io.Writer, h Handler, req *Request) (whole bo
 		a.Flush()
 	case StatusOf(err) != StatusClientGone:
 		a.buf = a.buf[:0]
-		return a.answer(req, failure(err)) == nil, err
+		return a.answer(req, Failure(err)) == nil, err
 	}
 	return err == nil, err
 }
@@ -48,8 +48,8 @@ func LogFailure(ctx context.Context, log *slog.Logger, err error) {
 	log.Log(ctx, level, "request failed", "status", status, "error", err)
 }
 
-// failure returns the response to a request that failed with err.
-func failure(err error) *Response {
+// Failure returns the response to a request that failed with err.
+func Failure(err error) *Response {
 	status := StatusOf(err)
 	resp := Reply(status, "text/plain; charset=utf-8", ErrorText(status))
 	if wait := RetryAfter(err); wait > 0 {

@@ -12,8 +12,8 @@ func ResetConn(c net.Conn) error {
 	return inner.Close()
 }
 
-// keepAlive lets c fail when its peer's host is gone, where it is TCP.
-func keepAlive(c net.Conn) {
+// KeepAlive lets c fail when its peer's host is gone, where it is TCP.
+func KeepAlive(c net.Conn) {
 	if tcp, ok := beneath(c).(*net.TCPConn); ok {
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true})
 	}

@@ -85,23 +85,31 @@ func requestHeader(m http.Header) Header {
 func httpEndpoints(req *Request, r *http.Request, serverName string) {
 	req.Remote.Addr, req.Remote.Port = splitAddr(r.RemoteAddr)
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
-		req.Local.Addr, req.Local.Port = splitNetAddr(local)
+		req.Local = EndpointOf(local)
 	}
+	req.NameServer(serverName)
+}
+
+// NameServer completes Local from what the client asked for, unless name says what SERVER_NAME is: a frontend calls it
+// when Host, Scheme and the address of Local are set.
+func (r *Request) NameServer(name string) {
 	host, port := "", ""
 	if r.Host != "" {
 		host, port = splitAddr(r.Host)
 	}
-	if req.Local.Port == "" { // a Unix socket
-		req.Local.Port = cmp.Or(port, map[string]string{"http": "80", "https": "443"}[req.Scheme])
+	if r.Local.Port == "" { // a Unix socket
+		r.Local.Port = cmp.Or(port, map[string]string{"http": "80", "https": "443"}[r.Scheme])
 	}
-	req.Local.Name = cmp.Or(serverName, host, req.Local.Addr)
+	r.Local.Name = cmp.Or(name, host, r.Local.Addr)
 }
 
-func splitNetAddr(a net.Addr) (addr, port string) {
+// EndpointOf returns the address and the port of a connection's end.
+func EndpointOf(a net.Addr) (e Endpoint) {
 	if tcp, ok := a.(*net.TCPAddr); ok {
-		return tcp.IP.String(), strconv.Itoa(tcp.Port)
+		return Endpoint{Addr: tcp.IP.String(), Port: strconv.Itoa(tcp.Port)}
 	}
-	return splitAddr(a.String())
+	e.Addr, e.Port = splitAddr(a.String())
+	return e
 }
 
 // splitAddr divides HOST:PORT; a client on a Unix socket, which has no address, is local.

@@ -63,7 +63,7 @@ func (x *exchange) start(serverName string) error {
 		return err
 	}
 	x.rc.EnableFullDuplex() // else an early answer waits for the upload; HTTP/2 is full duplex as it is
-	x.req.ID = newRequestID()
+	x.req.ID = NewRequestID()
 	x.diag.ID = x.req.ID
 	x.req.Stderr = &x.diag
 	if x.r.ProtoAtLeast(1, 1) {
@@ -105,7 +105,7 @@ func (x *exchange) fail(err error) {
 	if StatusOf(err) == StatusClientGone {
 		panic(http.ErrAbortHandler)
 	}
-	resp := failure(err)
+	resp := Failure(err)
 	header := x.w.Header()
 	for _, f := range resp.Header {
 		header.Set(f.Name, f.Value)
@@ -120,7 +120,7 @@ func (x *exchange) fail(err error) {
 func ErrorText(status int) string { return strconv.Itoa(status) + " " + http.StatusText(status) + "\n" }
 
 func (x *exchange) logError(err error) {
-	LogFailure(x.r.Context(), x.diag.logger().With("method", x.r.Method, "uri", x.r.RequestURI), err)
+	LogFailure(x.r.Context(), x.diag.Logger().With("method", x.r.Method, "uri", x.r.RequestURI), err)
 }
 
 // writeHeader writes the response header. It tells an HTTP/1.1 client that the connection ends with an answer that
@@ -236,7 +236,7 @@ func (x *exchange) upgrade(resp *Response) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Time{})
-	keepAlive(conn) // both ends may be silent for ever
+	KeepAlive(conn) // both ends may be silent for ever
 	head := []byte("HTTP/1.1 101 Switching Protocols\r\n")
 	for _, f := range resp.Header {
 		if ValidName(f.Name) && ValidValue(f.Value) {
@@ -257,8 +257,8 @@ func (x *exchange) upgrade(resp *Response) {
 	<-sent
 }
 
-// newRequestID returns a name for a request that is unique among running gateways.
-func newRequestID() string { return requestIDs.next() }
+// NewRequestID returns a name for a request that is unique among running gateways.
+func NewRequestID() string { return requestIDs.next() }
 
 // FromHTTP returns the Request for r: Script.PathInfo is the canonical path, or what is left of it if a handler before
 // (http.StripPrefix) took a prefix off, which then is Script.Name. r.Body is passed as it is. The error wraps

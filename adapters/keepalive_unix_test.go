@@ -14,7 +14,7 @@ import (
 func TestKeepAlive(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
-	keepAlive(near) // nothing to be done
+	KeepAlive(near) // nothing to be done
 	near.Close()
 
 	lc := net.ListenConfig{KeepAlive: -1}
@@ -27,7 +27,7 @@ func TestKeepAlive(t *testing.T) {
 	conn, err := ln.Accept()
 	require.NoError(t, err)
 	defer conn.Close()
-	keepAlive(conn)
+	KeepAlive(conn)
 	raw, err := conn.(*net.TCPConn).SyscallConn()
 	require.NoError(t, err)
 	var on int

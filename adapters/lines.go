@@ -50,13 +50,13 @@ func (l *StderrLog) Write(b []byte) (int, error) {
 
 func (l *StderrLog) emit() {
 	if line := bytes.TrimRight(l.partial, "\r"); len(line) > 0 {
-		l.logger().Warn("stderr", "line", string(line))
+		l.Logger().Warn("stderr", "line", string(line))
 	}
 	l.partial = l.partial[:0]
 }
 
-// logger is not made before it is needed: most requests log nothing.
-func (l *StderrLog) logger() *slog.Logger {
+// Logger returns Log with the name of the request. It is made when it is needed: most requests log nothing.
+func (l *StderrLog) Logger() *slog.Logger {
 	if l.ID == "" {
 		return l.Log
 	}
@@ -69,7 +69,7 @@ func (l *StderrLog) Close() error {
 	defer l.mu.Unlock()
 	l.emit()
 	if l.dropped > 0 {
-		l.logger().Warn("stderr", "line", fmt.Sprintf("%d more bytes dropped (limit stderr)", l.dropped))
+		l.Logger().Warn("stderr", "line", fmt.Sprintf("%d more bytes dropped (limit stderr)", l.dropped))
 		l.dropped = 0
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -144,7 +143,7 @@ func (s *settings) parseMounts(values []string) error {
 func (s *settings) parseListener(c *cli.Context) error {
 	o := &s.listener
 	o.Log, o.CertFile, o.KeyFile = s.log, c.String("cert"), c.String("key")
-	o.HTTP = func(server *http.Server) { server.MaxHeaderBytes = s.limits.httpHeader() }
+	o.MaxHeader = s.limits.httpHeader()
 	if mode := c.String("socket-mode"); mode != "" {
 		n, err := strconv.ParseUint(mode, 8, 32)
 		if err != nil || n == 0 || n > 0o777 {

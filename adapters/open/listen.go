@@ -11,9 +11,11 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/adapters/http1"
 	"github.com/gangway-go/gangway/fastcgi"
 	"github.com/gangway-go/gangway/scgi"
 )
@@ -25,8 +27,9 @@ type ListenOptions struct {
 	SocketUID         int         // owner of a Unix socket, if SetOwner
 	SocketGID         int
 	SetOwner          bool
-	// HTTP adjusts the server of an http or https listener before it starts; nil leaves the defaults.
-	HTTP func(*http.Server)
+	MaxHeader         int         // bytes of a request line and its fields; 0 means 64 KiB
+	// NetHTTP has net/http serve HTTP/1 on http listeners too, as it does HTTP/2 and TLS; else package http1 does.
+	NetHTTP bool
 	// Log takes failures and the diagnostics of applications; nil is slog.Default.
 	Log *slog.Logger
 }
@@ -62,6 +65,9 @@ func Listen(address string, h adapters.Handler, o ListenOptions) (*Listener, err
 		if l.server, err = newHTTPServer(a, h, o); err != nil {
 			return nil, err
 		}
+		if a.Scheme == "http" && !o.NetHTTP {
+			l.server = newHTTP1Server(l.server.(*httpServer), h, o)
+		}
 	default:
 		return nil, fmt.Errorf("%w %q: no listening socket", ErrAddress, address)
 	}
@@ -95,15 +101,80 @@ func (l *Listener) Serve() error {
 func (l *Listener) Shutdown(ctx context.Context) error {
 	err := l.server.Shutdown(ctx)
 	l.ln.Close() // it is open still if Serve was never called
-	if err != nil {
-		if hs, ok := l.server.(*httpServer); ok {
-			hs.Close()
-		}
-	}
 	return err
 }
 
 type httpServer struct{ http.Server }
+
+// Shutdown cuts what is under way when ctx is done.
+func (s *httpServer) Shutdown(ctx context.Context) error {
+	err := s.Server.Shutdown(ctx)
+	if err != nil {
+		s.Close()
+	}
+	return err
+}
+
+// An http1Server has net/http take the connections that begin with HTTP/2.
+type http1Server struct {
+	http1.Server
+	http2    *httpServer
+	handed   *handedConns
+	starting sync.Once
+}
+
+func newHTTP1Server(http2 *httpServer, h adapters.Handler, o ListenOptions) *http1Server {
+	s := &http1Server{http2: http2, handed: &handedConns{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	s.Handler, s.Log, s.MaxHeader = h, o.Log, o.MaxHeader
+	s.HTTP2 = func(c net.Conn) {
+		s.starting.Do(func() { go http2.Server.Serve(s.handed) })
+		s.handed.give(c)
+	}
+	return s
+}
+
+// Shutdown shuts both down.
+func (s *http1Server) Shutdown(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- s.http2.Shutdown(ctx) }()
+	err := s.Server.Shutdown(ctx)
+	s.handed.Close()
+	return cmp.Or(err, <-ended)
+}
+
+// handedConns is a net.Listener of connections that somebody else accepted.
+type handedConns struct {
+	conns   chan net.Conn
+	closed  chan struct{}
+	closing sync.Once
+}
+
+func (l *handedConns) give(c net.Conn) {
+	select {
+	case l.conns <- c:
+	case <-l.closed:
+		c.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (l *handedConns) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *handedConns) Close() error {
+	l.closing.Do(func() { close(l.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (l *handedConns) Addr() net.Addr { return &net.TCPAddr{} }
 
 // Serve serves TLS if a certificate was given.
 func (s *httpServer) Serve(ln net.Listener) error {
@@ -119,7 +190,7 @@ func newHTTPServer(a Address, h adapters.Handler, o ListenOptions) (*httpServer,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    cmp.Or(o.MaxHeader, 64<<10),
 		Protocols:         new(http.Protocols),
 	}}
 	s.Protocols.SetHTTP1(true)
@@ -132,9 +203,6 @@ func newHTTPServer(a Address, h adapters.Handler, o ListenOptions) (*httpServer,
 			return nil, fmt.Errorf("https needs a certificate and its key: %w", err)
 		}
 		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-	}
-	if o.HTTP != nil {
-		o.HTTP(&s.Server)
 	}
 	return s, nil
 }

@@ -1,0 +1,356 @@
+package http1
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/gangway-go/gangway/adapters"
+)
+
+// A conn is a client's connection. Its goroutine reads one request after the other; while one is served, the reader of
+// its body has the reading side.
+type conn struct {
+	s             *Server
+	nc            net.Conn
+	raw           syscall.RawConn       // nil if nc has none
+	try           func(fd uintptr) bool // tryRead
+	tryErr        error
+	remote, local adapters.Endpoint
+
+	store    *[readBufferSize]byte // what buf is a part of; nil if it is larger, or if there is none
+	buf      []byte
+	r, w     int         // buf[r:w] was read and not used yet
+	deadline time.Time   // of reading, as last set
+	writeEnd time.Time   // of writing, as last set
+	first    bool        // no request was read yet
+	idle     atomic.Bool // nothing of the next request has come
+
+	// turn counts the beginnings and ends of requests: it is odd while one is served.
+	turn atomic.Uint64
+	seen uint64 // by the last round of the watch
+
+	mu      sync.Mutex // guards what follows
+	x       *exchange  // the request that is served
+	watched int32      // the watcher's key, 0 without
+	closed  bool
+}
+
+const readBufferSize = 8 << 10
+
+var readBuffers = sync.Pool{New: func() any { return new([readBufferSize]byte) }}
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{s: s, nc: nc, first: true, remote: adapters.EndpointOf(nc.RemoteAddr()), local: adapters.EndpointOf(nc.LocalAddr())}
+	if sc, ok := nc.(syscall.Conn); ok && readsFDs {
+		c.raw, _ = sc.SyscallConn()
+		c.try = c.tryRead
+	}
+	return c
+}
+
+// serve reads and answers requests until the connection ends.
+func (c *conn) serve() {
+	defer c.s.forget(c)
+	defer c.close()
+	for {
+		text, err := c.readHead()
+		if err != nil {
+			c.refuse(err)
+			return
+		}
+		if text == http2Preface && c.s.HTTP2 != nil {
+			c.handOver()
+			return
+		}
+		c.s.begin(c)
+		keep := c.exchange(text)
+		c.s.end(c)
+		if !keep {
+			return
+		}
+		c.first = false
+	}
+}
+
+// close closes the connection, once.
+func (c *conn) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.closed = true
+	c.unwatch()
+	if c.nc != nil {
+		c.nc.Close()
+	}
+	c.release()
+}
+
+// release gives the buffer back.
+func (c *conn) release() {
+	if c.store != nil {
+		readBuffers.Put(c.store)
+	}
+	c.store, c.buf, c.r, c.w = nil, nil, 0, 0
+}
+
+// http2Preface is the head that a client with prior knowledge of HTTP/2 begins with, RFC 9113 3.4.
+const http2Preface = "PRI * HTTP/2.0\r\n\r\n"
+
+// handOver gives the connection to the HTTP/2 server as if nothing had been read.
+func (c *conn) handOver() {
+	rest := append([]byte(http2Preface), c.buf[c.r:c.w]...)
+	c.nc.SetDeadline(time.Time{})
+	nc := &prefixedConn{Conn: c.nc, prefix: rest}
+	c.s.forget(c)
+	c.mu.Lock()
+	c.nc = nil
+	c.mu.Unlock()
+	c.s.HTTP2(nc)
+}
+
+// A prefixedConn is a connection of which something was read already.
+type prefixedConn struct {
+	net.Conn
+	prefix []byte
+}
+
+func (c *prefixedConn) Read(p []byte) (int, error) {
+	if len(c.prefix) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.prefix)
+	c.prefix = c.prefix[n:]
+	return n, nil
+}
+
+// errIdle is the end of a connection on which nobody waits for an answer.
+var errIdle = errors.New("http1: connection idle")
+
+// readHead returns the next head. While it waits for its first byte the connection holds no buffer.
+func (c *conn) readHead() (string, error) {
+	if c.r == c.w {
+		c.release()
+		if err := c.firstBytes(); err != nil {
+			return "", errIdle
+		}
+	}
+	line := 0
+	hurried := false
+	for {
+		if line == 0 && c.w-c.r >= 2 && c.buf[c.r] == '\r' && c.buf[c.r+1] == '\n' && !hurried {
+			c.r += 2 // one empty line before the request line, RFC 9112 2.2
+		}
+		b := c.buf[c.r:c.w]
+		if len(b) > 0 && !adapters.ValidName(string(b[:1])) && b[0] != '\r' {
+			return "", notHTTP(b)
+		}
+		n, err := headEnd(b, &line)
+		if err != nil {
+			return "", err
+		}
+		if n > 0 && n <= c.s.maxHeader() {
+			text := string(b[:n])
+			if c.r += n; c.r == c.w {
+				c.release()
+			}
+			return text, nil
+		}
+		if len(b) >= c.s.maxHeader() {
+			if line == 0 {
+				return "", refuse(http.StatusRequestURITooLong, "request line larger than %d bytes", c.s.maxHeader())
+			}
+			return "", refuse(431, "header larger than %d bytes", c.s.maxHeader())
+		}
+		if !hurried {
+			c.setReadDeadline(c.s.headerTimeout(), 0)
+			hurried = true
+		}
+		if err := c.fill(); errors.Is(err, os.ErrDeadlineExceeded) {
+			return "", refuse(http.StatusRequestTimeout, "header not complete after %v", c.s.headerTimeout())
+		} else if err != nil {
+			return "", errIdle
+		}
+	}
+}
+
+func notHTTP(b []byte) error {
+	if b[0] == 0x16 {
+		return malformed("TLS sent to a port that speaks plain HTTP")
+	}
+	return malformed("no HTTP request: it begins with byte %#x", b[0])
+}
+
+// firstBytes waits for the next request.
+func (c *conn) firstBytes() error {
+	if c.s.draining.Load() {
+		return errIdle
+	}
+	limit := c.s.idleTimeout()
+	if c.first {
+		limit = c.s.headerTimeout()
+	}
+	c.setReadDeadline(limit, limit/16)
+	c.idle.Store(true)
+	defer c.idle.Store(false)
+	if c.s.draining.Load() {
+		return errIdle
+	}
+	if c.raw == nil {
+		return c.fill()
+	}
+	if err := c.raw.Read(c.try); err != nil {
+		return err
+	}
+	return c.tryErr
+}
+
+// tryRead reads into a buffer that it takes only for the moment if there is nothing.
+func (c *conn) tryRead(fd uintptr) bool {
+	store := readBuffers.Get().(*[readBufferSize]byte)
+	n, err := readFD(fd, store[:])
+	if err == errAgain {
+		readBuffers.Put(store)
+		return false
+	}
+	c.store, c.buf, c.r, c.w = store, store[:], 0, max(n, 0)
+	if c.tryErr = err; err == nil && n <= 0 {
+		c.tryErr = io.EOF
+	}
+	return true
+}
+
+// fill reads more into the buffer, which grows if it is full.
+func (c *conn) fill() error {
+	switch {
+	case c.buf == nil:
+		c.store = readBuffers.Get().(*[readBufferSize]byte)
+		c.buf = c.store[:]
+	case c.r == c.w:
+		c.r, c.w = 0, 0
+	case c.w == len(c.buf) && c.r > 0:
+		c.w = copy(c.buf, c.buf[c.r:c.w])
+		c.r = 0
+	case c.w == len(c.buf):
+		old := c.buf
+		c.buf = make([]byte, 2*len(old))
+		copy(c.buf, old)
+		if c.store != nil {
+			readBuffers.Put(c.store)
+			c.store = nil
+		}
+	}
+	n, err := c.nc.Read(c.buf[c.w:])
+	c.w += n
+	if n > 0 {
+		return nil
+	}
+	return early(err)
+}
+
+// early makes of the end of the connection one within a message.
+func early(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// read reads a part of a body: large ones without a copy.
+func (c *conn) read(p []byte) (int, error) {
+	if c.r == c.w {
+		c.setReadDeadline(c.s.bodyTimeout(), c.s.bodyTimeout()/16)
+		if len(p) >= readBufferSize/2 {
+			n, err := c.nc.Read(p)
+			return n, early(err)
+		}
+		if err := c.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, c.buf[c.r:c.w])
+	c.r += n
+	return n, nil
+}
+
+// line reads a line of at most limit bytes and returns it without its CRLF.
+func (c *conn) line(limit int) (string, error) {
+	for searched := 0; ; {
+		b := c.buf[c.r:c.w]
+		i := bytes.IndexByte(b[searched:], '\n')
+		if i >= 0 {
+			i += searched
+			if i == 0 || b[i-1] != '\r' {
+				return "", malformed("line that ends without CR")
+			}
+			c.r += i + 1
+			return string(b[:i-1]), nil
+		}
+		if searched = len(b); searched > limit+1 {
+			return "", malformed("line of a chunked body longer than %d bytes", limit)
+		}
+		c.setReadDeadline(c.s.bodyTimeout(), c.s.bodyTimeout()/16)
+		if err := c.fill(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// setReadDeadline gives reads from now on d, or up to slack less if a deadline is set already.
+func (c *conn) setReadDeadline(d, slack time.Duration) {
+	if now := time.Now(); slack == 0 || c.deadline.Sub(now) < d-slack || c.deadline.Sub(now) > d {
+		c.deadline = now.Add(d)
+		c.nc.SetReadDeadline(c.deadline)
+	}
+}
+
+// setWriteDeadline gives the next write its time.
+func (c *conn) setWriteDeadline() {
+	d := c.s.writeTimeout()
+	if now := time.Now(); c.writeEnd.Sub(now) < d-d/16 {
+		c.writeEnd = now.Add(d)
+		c.nc.SetWriteDeadline(c.writeEnd)
+	}
+}
+
+// refuse answers a message that is not served, if an answer makes sense, and ends the connection.
+func (c *conn) refuse(err error) {
+	var r *refusal
+	if !errors.As(err, &r) {
+		return
+	}
+	c.s.log().Info("request refused", "status", r.status, "error", r, "remote", c.remote.Addr)
+	text := adapters.ErrorText(r.status)
+	c.setWriteDeadline()
+	fmt.Fprintf(c.nc, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n"+
+		"Date: %s\r\n\r\n%s", r.status, http.StatusText(r.status), len(text), date(), text)
+	c.linger()
+}
+
+// linger ends the connection so that a client that still sends can read the answer, RFC 9112 9.6.
+func (c *conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.setReadDeadline(drainTime, 0)
+	buf := writeBuffers.Get().(*[writeBufferSize]byte)
+	defer writeBuffers.Put(buf)
+	for n := 0; n < 4*maxDrain; {
+		m, err := c.nc.Read(buf[:])
+		if err != nil {
+			return
+		}
+		n += m
+	}
+}
