@@ -59,23 +59,27 @@ var files = map[string]string{
 	"python": "echo.py", "rack": "echo.ru", "ruby": "echo.rb", "sh": "echo.sh",
 }
 
-// Languages returns the languages of which there is a program, in alphabetical order.
+// Languages returns the languages of which there is a program, in alphabetical order. What they cannot do, with the
+// libraries of Debian 12:
 //
 //   - c (libfcgi): nothing is missing.
-//   - go (net/http): no exit, empty, diagnostics or roles over FastCGI. There it sees neither SCRIPT_NAME nor
-//     PATH_INFO, takes the query of REQUEST_URI, and what the library made into a request it makes into variables
-//     again. As CGI it needs REQUEST_METHOD and SERVER_PROTOCOL.
+//   - go (net/http): no exit, empty, diagnostics or other roles over FastCGI. There it sees neither SCRIPT_NAME nor
+//     PATH_INFO, takes the query from REQUEST_URI, and makes variables again of what the library made into a request.
+//     As CGI it needs REQUEST_METHOD and SERVER_PROTOCOL.
 //   - perl (FCGI.pm): no exit over FastCGI, no data. Variables are sorted.
-//   - php: no empty, no arguments, no exit over FastCGI, no data. PHP changes names as it does for $_SERVER and ends
-//     each line of diagnostics itself.
-//   - psgi (Plack): no exit, empty, arguments or data. Variables are sorted.
-//   - python (uWSGI, or CGI by itself): over uWSGI no exit, arguments, diagnostics or roles. As CGI, Python adds
-//     LC_CTYPE.
-//   - rack (Rack 2): no exit, empty, arguments or data.
-//   - ruby (fcgi): no exit over FastCGI, no data.
-//   - sh: CGI only.
+//   - php: no empty or arguments; no exit or data over FastCGI. PHP changes the names of variables as always for
+//     $_SERVER, and the variables of the process are among them. PHP ends each line of diagnostics itself; php-fpm puts
+//     "PHP message: " before it. The body of a POST above post_max_size is lost.
+//   - psgi (Plack): no exit, empty, arguments or data; over FastCGI it does not flush. Variables are sorted.
+//   - python (uWSGI; as CGI without a library): over uWSGI no exit, arguments or data, diagnostics go to the log of
+//     uWSGI, and an Authorizer gets no answer. As CGI, Python may add LC_CTYPE to the variables.
+//   - rack (Rack 2): no exit, empty, arguments or data; over FastCGI as ruby. As CGI, Rack reads to the end of standard
+//     input, whatever CONTENT_LENGTH says.
+//   - ruby (fcgi): over FastCGI no exit or data. In Debian 12 the library is its version in pure Ruby: it sends all
+//     output at the end and does not survive a connection without a request.
+//   - sh: CGI. Behind fcgiwrap no exit, empty, diagnostics, flush, Authorizer or data, and it seems never to die.
 //
-// Only c and sh see a variable that came twice.
+// Only c and sh see a variable twice that came twice; the others see one of its values.
 func Languages() []string {
 	languages := make([]string, 0, len(files))
 	for language := range files {

@@ -211,21 +211,23 @@ static const char *mode(const char *name) {
 	return NULL;
 }
 
-static uint64_t number(const char *name) {
+/* number returns the number of a mode, or otherwise if it has none. */
+static int64_t number(const char *name, int64_t otherwise) {
 	const char *digits = mode(name);
-	return digits ? strtoull(digits, NULL, 10) : 0;
+	size_t n = digits ? strspn(digits, "0123456789") : 0;
+	return n > 0 && (digits[n] == '&' || digits[n] == 0) ? strtoll(digits, NULL, 10) : otherwise;
 }
 
-static void wait_ms(uint64_t ms) {
+static void wait_ms(int64_t ms) {
 	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 	nanosleep(&t, NULL);
 }
 
 /* write_lines writes the bytes from..to of a line of 64 bytes that is repeated. */
-static void write_lines(FILE *to_file, const char *line, uint64_t from, uint64_t to) {
+static void write_lines(FILE *file, const char *line, int64_t from, int64_t to) {
 	while (from < to) {
-		uint64_t at = from % 64, n = 64 - at < to - from ? 64 - at : to - from;
-		if (fwrite((void *)(line + at), 1, n, to_file) != n)
+		size_t at = from % 64, n = to - from < (int64_t)(64 - at) ? (size_t)(to - from) : 64 - at;
+		if (fwrite((void *)(line + at), 1, n, file) != n)
 			return;
 		from += n;
 	}
@@ -240,16 +242,17 @@ static void die(void) {
 
 /* respond writes the answer; all of the request that it shows has been read into text. */
 static void respond(void) {
-	uint64_t errors = number("stderr="), large = mode("crash=") ? number("crash=") : number("large=");
-	int is_large = mode("crash=") || mode("large="), binary = !is_large && mode("binary");
+	int64_t errors = number("stderr=", 0), pause = number("flush=", -1), last = number("crash=", -1);
+	int64_t large = last >= 0 ? last : number("large=", -1);
+	int binary = mode("binary") != NULL;
 	write_lines(stderr, error_line, 0, errors / 2);
 	fflush(stderr);
 	printf("Content-Type: %s\r\n\r\n",
-		is_large || binary ? "application/octet-stream" : "text/x-gangway-echo");
-	if (!is_large && mode("flush=")) {
+		large >= 0 || binary ? "application/octet-stream" : "text/x-gangway-echo");
+	if (large < 0 && !binary && pause >= 0) {
 		for (int tick = 1; tick <= 3; tick++) {
 			if (tick > 1)
-				wait_ms(number("flush="));
+				wait_ms(pause);
 			printf("tick %d\n", tick);
 			fflush(stdout);
 		}
@@ -258,7 +261,7 @@ static void respond(void) {
 	if (binary)
 		for (length = 0; length < 256;)
 			put(&(char){length}, 1);
-	if (is_large)
+	if (large >= 0)
 		write_lines(stdout, large_line, 0, large / 2);
 	else
 		fwrite(text, 1, length / 2, stdout);
@@ -267,11 +270,11 @@ static void respond(void) {
 		write_lines(stderr, error_line, errors / 2, errors);
 		fflush(stderr);
 	}
-	if (is_large)
+	if (large >= 0)
 		write_lines(stdout, large_line, large / 2, large);
 	else
 		fwrite(text + length / 2, 1, length - length / 2, stdout);
-	if (mode("crash=")) {
+	if (last >= 0) {
 		fflush(stdout);
 		die();
 	}
@@ -287,13 +290,13 @@ int main(int argc, char **argv) {
 		}
 		length = 0;
 		put_lines(argc, argv, mode("noread") != NULL);
-		wait_ms(number("sleep="));
+		wait_ms(number("sleep=", 0));
 		if (mode("crash"))
 			die();
 		if (!mode("empty"))
 			respond();
-		if (mode("exit="))
-			FCGI_SetExitStatus(status = number("exit="));
+		if (number("exit=", -1) >= 0)
+			FCGI_SetExitStatus(status = number("exit=", 0));
 	}
 	return status;
 }

@@ -186,7 +186,7 @@ func respond(w http.ResponseWriter, r *http.Request, mode map[string]int, text [
 	if isLarge || binary {
 		w.Header().Set("Content-Type", "application/octet-stream")
 	}
-	if ms, ok := mode["flush"]; ok && !isLarge {
+	if ms, ok := mode["flush"]; ok && !isLarge && !binary {
 		ticks(w, r, ms)
 		return
 	}
@@ -218,6 +218,11 @@ func respond(w http.ResponseWriter, r *http.Request, mode map[string]int, text [
 
 // handle answers one request and returns the exit status that it asks for.
 func handle(w http.ResponseWriter, r *http.Request) (status int) {
+	if !isFastCGI() && os.Getenv("FCGI_ROLE") == "AUTHORIZER" { // net/http/fcgi has no other role than Responder.
+		w.Header()["Variable-ECHO"] = []string{"1"}
+		w.WriteHeader(http.StatusOK)
+		return 0
+	}
 	mode := modes(r.URL.RawQuery)
 	_, noread := mode["noread"]
 	text := lines(r, noread)

@@ -6,7 +6,8 @@
 //     php-cgi -b /tmp/echo.sock                   FastCGI, with the same
 //     REDIRECT_STATUS=1 SCRIPT_FILENAME=$PWD/echo.php REQUEST_METHOD=GET php-cgi      CGI
 //
-// A POST larger than the setting post_max_size (8 MiB, if nobody changed it) does not reach the script.
+// The body of a POST larger than the setting post_max_size (8M, if nobody changed it) does not reach the script: add
+// -d post_max_size=0, or use PUT.
 //
 // SPDX-License-Identifier: Apache-2.0
 ini_set('default_charset', '');
@@ -45,12 +46,14 @@ function body(): string
     return hash_update_stream($hash, $in) . ' ' . hash_final($hash);
 }
 
-// The meta-variables are those of getenv(), because $_SERVER has others that PHP made. Where PHP takes a name for that
-// of an array, the value is printed as JSON.
+// The meta-variables are those of $_SERVER that PHP did not make itself. Where PHP takes a name for that of an array, the
+// value is printed as JSON.
 function lines(string $body): string
 {
+    $made = ['PHP_SELF', 'PHP_AUTH_USER', 'PHP_AUTH_PW', 'PHP_AUTH_DIGEST', 'REQUEST_TIME', 'REQUEST_TIME_FLOAT', 'argv',
+        'argc'];
     $text = "echo 1\n";
-    foreach (getenv() as $name => $value) {
+    foreach (array_diff_key($_SERVER, array_flip($made)) as $name => $value) {
         $text .= 'var ' . word($name) . ' ' . word(is_string($value) ? $value : json_encode($value)) . "\n";
     }
     $text .= "body $body\n";
@@ -86,7 +89,7 @@ function respond(string $lines, array $mode): void
     errors($first);
     header('Content-Type: '
         . ($large !== null || isset($mode['binary']) ? 'application/octet-stream' : 'text/x-gangway-echo'));
-    if ($large === null && isset($mode['flush'])) {
+    if ($large === null && !isset($mode['binary']) && isset($mode['flush'])) {
         for ($tick = 1; $tick <= 3; $tick++) {
             usleep($tick > 1 ? $mode['flush'] * 1000 : 0);
             echo "tick $tick\n";
@@ -106,13 +109,13 @@ function respond(string $lines, array $mode): void
     $write(intdiv($length, 2), $length);
 }
 
-if (getenv('FCGI_ROLE') === 'AUTHORIZER') {
+if (($_SERVER['FCGI_ROLE'] ?? '') === 'AUTHORIZER') {
     header('Status: 200');
     header('Variable-ECHO: 1');
     exit;
 }
 $mode = [];
-foreach (explode('&', (string)getenv('QUERY_STRING')) as $word) {
+foreach (explode('&', $_SERVER['QUERY_STRING'] ?? '') as $word) {
     if (preg_match('/^(?:noread|binary|empty|crash)$/D', $word)) {
         $mode[$word === 'crash' ? 'crash at once' : $word] = true;
     } elseif (preg_match('/^(sleep|exit|stderr|large|flush|crash)=(\d+)$/D', $word, $m)) {

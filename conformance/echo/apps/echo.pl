@@ -73,7 +73,7 @@ sub respond {
     my $type = defined $large || exists $mode{binary} ? 'application/octet-stream' : 'text/x-gangway-echo';
     repeated(\*STDERR, $error_line, 0, int($errors / 2));
     print "Content-Type: $type\r\n\r\n";
-    if (!defined $large && defined $mode{flush}) {
+    if (!defined $large && !exists $mode{binary} && defined $mode{flush}) {
         for my $tick (1 .. 3) {
             Time::HiRes::sleep($mode{flush} / 1000) if $tick > 1;
             print "tick $tick\n";

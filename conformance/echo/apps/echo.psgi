@@ -2,8 +2,9 @@
 # other servers (Debian: libplack-perl, libfcgi-perl). It answers each request with what it saw of it, and QUERY_STRING
 # can ask for other answers: see the documentation of the package echo.
 #
-#     spawn-fcgi -n -s /tmp/echo.sock /usr/bin/plackup -E deployment -s FCGI echo.psgi      FastCGI
-#     REQUEST_METHOD=GET plackup -E deployment -s CGI echo.psgi                             CGI
+#     plackup -E deployment -s FCGI --manager= --listen /tmp/echo.sock echo.psgi      FastCGI; without --listen the
+#                                                                                     listening socket is descriptor 0
+#     REQUEST_METHOD=GET plackup -E deployment -s CGI echo.psgi                       CGI
 #
 # SPDX-License-Identifier: Apache-2.0
 use strict;
@@ -74,7 +75,7 @@ sub respond {
     my $type = defined $large || exists $mode{binary} ? 'application/octet-stream' : 'text/x-gangway-echo';
     repeated($error, $error_line, 0, int($errors / 2));
     my $writer = $respond->([200, ['Content-Type' => $type]]);
-    if (!defined $large && defined $mode{flush}) {
+    if (!defined $large && !exists $mode{binary} && defined $mode{flush}) {
         for my $tick (1 .. 3) {
             Time::HiRes::sleep($mode{flush} / 1000) if $tick > 1;
             $writer->write("tick $tick\n");

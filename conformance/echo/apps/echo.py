@@ -107,7 +107,7 @@ def respond(environ, start_response, mode, text):
     errors.writelines(repeated(ERROR_LINE, 0, half))
     octets = large is not None or "binary" in mode
     start_response("200 OK", [("Content-Type", "application/octet-stream" if octets else "text/x-gangway-echo")])
-    if large is None and "flush" in mode:
+    if not octets and "flush" in mode:
         for tick in (1, 2, 3):
             time.sleep(mode["flush"] / 1000 if tick > 1 else 0)
             yield b"tick %d\n" % tick

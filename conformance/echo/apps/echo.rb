@@ -82,7 +82,7 @@ def respond(out, err, mode, lines)
   repeated(err, ERROR_LINE, 0, errors / 2)
   err.flush
   out.write("Content-Type: #{type}\r\n\r\n")
-  return ticks(out, mode['flush']) if mode['flush'] && !large
+  return ticks(out, mode['flush']) if mode['flush'] && !large && !mode['binary']
 
   length = large || text.bytesize
   [[0, length / 2], [length / 2, length]].each do |from, to|

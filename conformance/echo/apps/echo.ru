@@ -2,8 +2,11 @@
 # answers each request with what it saw of it, and QUERY_STRING can ask for other answers: see the documentation of the
 # package echo.
 #
-#     spawn-fcgi -n -s /tmp/echo.sock /usr/bin/rackup -E none -s fastcgi echo.ru      FastCGI, with Rack 2
-#     REQUEST_METHOD=GET rackup -E none -s cgi echo.ru                                CGI
+#     rackup -E none -s fastcgi -O File=/tmp/echo.sock echo.ru      FastCGI, with Rack 2
+#     ruby -rrack -e 'Rack::Handler::FastCGI.run(Rack::Builder.parse_file("echo.ru").first)'
+#                                                                   the same, with the listening socket on descriptor 0
+#     REQUEST_METHOD=GET ruby -rrack -e 'Rack::Handler::CGI.run(Rack::Builder.parse_file("echo.ru").first)'
+#                                                                   CGI, where rackup does not look at its arguments
 #
 # SPDX-License-Identifier: Apache-2.0
 require 'digest'
@@ -36,7 +39,7 @@ class Echo
   def type = @large || @mode['binary'] ? 'application/octet-stream' : 'text/x-gangway-echo'
 
   def each(&write)
-    return ticks(@mode['flush'], &write) if @mode['flush'] && !@large
+    return ticks(@mode['flush'], &write) if @mode['flush'] && !@large && !@mode['binary']
 
     text = @mode['binary'] ? (0..255).to_a.pack('C*') : @lines
     size = @large || text.bytesize
