@@ -1,7 +1,7 @@
-// Package cli is the command gangway: serve, bridge, call and version. Begin with [Main].
+// Package cli is the command gangway: serve, bridge, call, conform and version. Begin with [Main].
 //
-// Exit codes: 0 is success, 1 that something could not be started or was cut, 2 a wrong command line; call has more of
-// them. An error is one line on standard error that says what is wrong and what to do.
+// Exit codes: 0 is success, 1 that something could not be started or was cut, 2 a wrong command line; call and conform have
+// more of them. An error is one line on standard error that says what is wrong and what to do.
 package cli
 
 import (
@@ -105,7 +105,7 @@ func newApp(std streams) *cli.App {
 		OnUsageError:              usageError,
 		CommandNotFound:           nil,
 		Commands: []*cli.Command{
-			serveCommand(std), bridgeCommand(std), callCommand(std), versionCommand(std),
+			serveCommand(std), bridgeCommand(std), callCommand(std), conformCommand(std), versionCommand(std),
 		},
 	}
 }
@@ -123,16 +123,19 @@ func usageError(_ *cli.Context, err error, _ bool) error {
 // arrangeAll prepares the arguments of the whole command line. It also returns what messages begin with.
 func arrangeAll(app *cli.App, args []string) (arranged []string, command string, err error) {
 	if len(args) < 2 {
-		return nil, "", usage(`which command? There are serve, bridge, call and version; "gangway help" explains them`)
+		return nil, "", usage(`which command? There are serve, bridge, call, conform and version; "gangway help" explains them`)
 	}
 	name := args[1]
 	known := func(name string) int {
 		return slices.IndexFunc(app.Commands, func(c *cli.Command) bool { return c.Name == name })
 	}
 	switch {
-	case slices.Contains([]string{"help", "h", "--help", "-h", "-help"}, name):
-		if len(args) == 2 || known(args[2]) >= 0 {
+	case slices.Contains(helpWords, name):
+		if len(args) == 2 {
 			return args, "", nil
+		}
+		if i := known(args[2]); i >= 0 {
+			return helpOf(app.Commands[i], args), "", nil
 		}
 		name = args[2]
 	case slices.Contains([]string{"--version", "-v", "-version"}, name):
@@ -144,9 +147,35 @@ func arrangeAll(app *cli.App, args []string) (arranged []string, command string,
 	if i < 0 {
 		return nil, "", usage(`unknown command %q.%s "gangway help" lists all`, name, suggested(app.Commands, name))
 	}
-	rest, err := arrange(app.Commands[i], args[2:])
-	return append([]string{args[0], name}, rest...), name + ": ", err
+	c := app.Commands[i]
+	path, rest := args[:2:2], args[2:]
+	path[1] = name
+	if len(c.Subcommands) > 0 {
+		if len(rest) == 0 || slices.Contains(helpWords, rest[0]) {
+			return []string{args[0], "help", name}, "", nil
+		}
+		// The last one may be written as a flag: gangway conform --list.
+		sub := slices.IndexFunc(c.Subcommands, func(c *cli.Command) bool { return c.Name == strings.TrimPrefix(rest[0], "--") })
+		if sub < 0 {
+			return nil, "", usage(`%s: unknown command %q.%s "gangway help %[1]s" lists all`, name, rest[0],
+				suggested(c.Subcommands, rest[0]))
+		}
+		c = c.Subcommands[sub]
+		path, rest = append(path, c.Name), rest[1:]
+	}
+	rest, err = arrange(c, rest)
+	return append(path, rest...), strings.Join(path[1:], " ") + ": ", err
 }
+
+// helpOf returns the arguments that get the help of a command or of one of its own commands.
+func helpOf(c *cli.Command, args []string) []string {
+	if len(args) > 3 && slices.ContainsFunc(c.Subcommands, func(c *cli.Command) bool { return c.Name == args[3] }) {
+		return []string{args[0], c.Name, args[3], "--help"}
+	}
+	return args
+}
+
+var helpWords = []string{"help", "h", "--help", "-h", "-help"}
 
 // suggested returns a question, or nothing if no command looks like name.
 func suggested(commands []*cli.Command, name string) string {

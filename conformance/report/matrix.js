@@ -21,7 +21,7 @@ data.cases.forEach((c, i) => {
   c.slug = parts.slice(2).join('/') || c.name;
   c.words = [c.name, c.quote, c.source, c.sends, c.expected].join('\n').toLowerCase();
   c.row = data.peers.map(p => p.results[i]).join('');
-  c.outcomes = new Set(c.row.replace(/[ x]/g, ''));
+  c.outcomes = new Set(c.row.replace(/ /g, ''));
   c.differ = new Set([...c.row].filter(l => ran.includes(l)).map(l => bad.includes(l) ? 'f' : l)).size > 1;
 });
 const byName = new Map(data.cases.map(c => [c.name, c]));
@@ -55,8 +55,7 @@ function drawSection(cases) {
     '</small></th>' + failed.join('') + '</tr>' + rows.join('') + '</tbody>';
 }
 
-// Filters.
-const off = {level: new Set(), outcome: new Set()}; // levels that are not shown; outcomes that are asked for
+// Filters. They stand in the fragment behind "?", so that what is shown can be linked too.
 const hiddenColumns = document.head.appendChild(document.createElement('style'));
 
 function options(select, values, titles) {
@@ -65,46 +64,74 @@ function options(select, values, titles) {
   select.parentNode.classList.toggle('out', values.length < 2);
 }
 
-function chip(parent, text, pressed, title, toggle) {
+function chip(parent, value, html, title) {
   const button = parent.appendChild(document.createElement('button'));
   button.type = 'button';
-  button.innerHTML = text;
+  button.innerHTML = html;
   button.title = title;
-  button.setAttribute('aria-pressed', pressed);
-  button.dataset.initial = pressed;
+  button.value = value;
   button.onclick = () => {
-    button.setAttribute('aria-pressed', toggle());
-    filter();
+    button.setAttribute('aria-pressed', button.getAttribute('aria-pressed') !== 'true');
+    filtered();
   };
 }
 
-function flip(set, value) {
-  if (!set.delete(value)) set.add(value);
-  return set.has(value);
-}
+const chosen = id => new Set([...$(id).children].filter(b => b.getAttribute('aria-pressed') === 'true').map(b => b.value));
+const choose = (id, values) => [...$(id).children].forEach(b => b.setAttribute('aria-pressed', values.includes(b.value)));
 
 function drawFilters() {
-  const roles = ['app', 'server', 'script'].filter(role => data.cases.some(c => c.role === role));
   options($('role'), roles, roleTitles);
-  if (roles.length > 1) $('role').value = roles[0];
   options($('protocol'), [...new Set(data.cases.map(c => c.protocol))]);
   data.levels.forEach((level, i) => {
-    if (data.cases.some(c => c.level === i)) {
-      chip($('levels'), escape(level), true, 'rows of level ' + level, () => !flip(off.level, i));
-    }
+    if (data.cases.some(c => c.level === i)) chip($('levels'), level, escape(level), 'rows of level ' + level);
   });
-  [...letters].forEach(l => {
-    if (data.cases.some(c => c.outcomes.has(l))) {
-      const text = '<span class="tag ' + classOf(l) + '">' + shapes[l] + '</span>' + escape(nameOf(l));
-      chip($('outcomes'), text, false, 'only rows where a peer has this outcome', () => flip(off.outcome, l));
-    }
+  [...letters, 'x'].forEach(l => {
+    if (!data.cases.some(c => c.outcomes.has(l))) return;
+    const html = '<span class="tag ' + classOf(l) + '">' + shapes[l] + '</span>' + escape(nameOf(l));
+    chip($('outcomes'), nameOf(l), html, 'only rows where a peer has this outcome');
   });
+}
+
+const roles = ['app', 'server', 'script'].filter(role => data.cases.some(c => c.role === role));
+
+// setFilters has the filters as the fragment says; what it does not say is as at the beginning.
+function setFilters(query) {
+  const wanted = new URLSearchParams(query);
+  const list = name => (wanted.get(name) || '').split(',').filter(Boolean);
+  $('text').value = wanted.get('text') || '';
+  $('role').value = wanted.get('role') ?? (roles.length > 1 ? roles[0] : '');
+  $('protocol').value = wanted.get('protocol') || '';
+  $('differ').checked = wanted.has('differ');
+  choose('levels', wanted.has('level') ? list('level') : data.levels);
+  choose('outcomes', list('outcome'));
+  filter();
+}
+
+// filters returns the query that stands for the filters.
+function filters() {
+  const query = new URLSearchParams();
+  if ($('text').value) query.set('text', $('text').value);
+  if (roles.length > 1 && $('role').value !== roles[0]) query.set('role', $('role').value);
+  if ($('protocol').value) query.set('protocol', $('protocol').value);
+  const levels = chosen('levels');
+  if (levels.size < $('levels').children.length) query.set('level', [...levels].join());
+  if (chosen('outcomes').size) query.set('outcome', [...chosen('outcomes')].join());
+  if ($('differ').checked) query.set('differ', 1);
+  return query.size ? '?' + query : '';
+}
+
+function filtered() {
+  filter();
+  const before = location.hash.split('?')[0];
+  history.replaceState(null, '', before || filters() ? (before || '#') + filters() : location.pathname);
 }
 
 function filter() {
   const words = $('text').value.toLowerCase().split(/\s+/).filter(Boolean);
   const role = $('role').value;
   const protocol = $('protocol').value;
+  const levels = chosen('levels');
+  const outcomes = [...chosen('outcomes')];
   const of = c => (!role || c.role === role) && (!protocol || c.protocol === protocol);
   const columns = data.peers.map((p, i) => data.cases.some(c => of(c) && c.row[i] !== ' '));
   let shown = 0;
@@ -113,9 +140,9 @@ function filter() {
     for (const row of body.rows) {
       if (!row.dataset.case) continue;
       const c = data.cases[row.dataset.case];
-      const show = of(c) && !off.level.has(c.level) && words.every(w => c.words.includes(w)) &&
+      const show = of(c) && levels.has(data.levels[c.level]) && words.every(w => c.words.includes(w)) &&
         (!$('differ').checked || c.differ) &&
-        (!off.outcome.size || [...off.outcome].some(l => c.outcomes.has(l)));
+        (!outcomes.length || [...c.outcomes].some(l => outcomes.includes(nameOf(l))));
       row.classList.toggle('out', !show);
       any ||= show;
       shown += show;
@@ -254,13 +281,15 @@ function close() {
   mark();
 }
 
-// The fragment says what is open: #PEER/CASE, #PEER, or #/CASE.
-const link = (c, peer) => '#' + (peer === undefined ? '' : data.peers[peer].id) + (c ? '/' + c.name : '');
+// The fragment says what is open: #PEER/CASE, #PEER, or #/CASE, each with ?FILTERS.
+const link = (c, peer) => '#' + (peer === undefined ? '' : data.peers[peer].id) + (c ? '/' + c.name : '') + filters();
 
 function follow() {
-  const [, id, name] = decodeURIComponent(location.hash).match(/^#?([^/]*)\/?(.*)$/);
+  const [place, query] = location.hash.split('?');
+  const [, id, name] = decodeURIComponent(place).match(/^#?([^/]*)\/?(.*)$/);
   const c = byName.get(name);
   const peer = byID.get(id);
+  setFilters(query);
   if (!c && peer === undefined) return close();
   if (c && $('role').value && $('role').value !== c.role) {
     $('role').value = c.role;
@@ -268,6 +297,8 @@ function follow() {
   }
   open(c, peer);
 }
+
+const leave = () => { location.hash = '#' + filters(); };
 
 function go(c, peer) {
   if (location.hash === link(c, peer)) follow();
@@ -277,7 +308,7 @@ function go(c, peer) {
 document.addEventListener('click', event => {
   const button = event.target.closest('button');
   const row = event.target.closest('tr[data-case]');
-  if (button && button.className === 'close') location.hash = '';
+  if (button && button.className === 'close') leave();
   else if (button && button.dataset.peer) go(data.cases[button.dataset.case], +button.dataset.peer);
   else if (row && event.target.tagName === 'TD') {
     if (data.cases[row.dataset.case].row[event.target.cellIndex - 1] !== ' ') go(data.cases[row.dataset.case], event.target.cellIndex - 1);
@@ -293,7 +324,7 @@ document.addEventListener('mouseover', event => {
 
 // The arrow keys lead from the open cell to its neighbours.
 document.addEventListener('keydown', event => {
-  if (event.key === 'Escape') location.hash = '';
+  if (event.key === 'Escape') leave();
   const steps = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}[event.key];
   const from = document.querySelector('td.on');
   if (!steps || !from || /INPUT|SELECT/.test(event.target.tagName)) return;
@@ -305,17 +336,15 @@ document.addEventListener('keydown', event => {
   if (row && row.cells[column] && column > 0) go(data.cases[row.dataset.case], column - 1);
 });
 
-$('filters').addEventListener('input', filter);
+$('filters').addEventListener('input', filtered);
 $('filters').addEventListener('submit', event => event.preventDefault());
-$('filters').addEventListener('reset', () => setTimeout(() => {
-  off.level.clear();
-  off.outcome.clear();
-  document.querySelectorAll('.chips button').forEach(b => b.setAttribute('aria-pressed', b.dataset.initial));
-  filter();
-}));
+$('filters').addEventListener('reset', event => {
+  event.preventDefault();
+  setFilters('');
+  filtered();
+});
 window.addEventListener('hashchange', follow);
 $('about').textContent = [data.suite, data.peers.map(p => p.date).sort().pop()].filter(Boolean).join(', ');
 draw();
 drawFilters();
-filter();
 follow();

@@ -37,6 +37,9 @@ func clip(events []conformance.Event, limit int) []conformance.Event {
 // size is how many bytes there were.
 func size(e *conformance.Event) int { return max(e.Size, len(e.Data)) }
 
+// Dump writes a wire log as lines, with the first bytes of each direction in hexadecimal and as ASCII.
+func Dump(w io.Writer, events []conformance.Event) { dump(w, clip(events, textLimit), "") }
+
 // dump writes a wire log as lines, with its bytes in hexadecimal and as ASCII.
 func dump(w io.Writer, events []conformance.Event, indent string) {
 	for i := range events {
