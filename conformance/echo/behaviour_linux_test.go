@@ -118,10 +118,10 @@ var (
 				}
 			}
 		}},
-		{name: "flush", ask: question{query: "flush=200"}, check: func(t assert.TestingT, a answer) {
+		{name: "flush", ask: question{query: "flush=1000"}, check: func(t assert.TestingT, a answer) {
 			typeIn(t, a, "text/x-gangway-echo")
 			assert.Equal(t, "tick 1\ntick 2\ntick 3\n", a.body)
-			assert.GreaterOrEqual(t, a.lasted, 300*time.Millisecond)
+			assert.GreaterOrEqual(t, a.lasted, 500*time.Millisecond)
 		}},
 		{name: "empty", ask: question{query: "empty"}, check: func(t assert.TestingT, a answer) {
 			assert.Equal(t, []string{"", ""}, []string{a.header, a.body})

@@ -185,7 +185,7 @@ static void put_lines(int argc, char **argv, int noread) {
 	if (noread)
 		puts_("body - -\n");
 	else if (FCGX_IsCGI()) /* where the end of the message-body may be no end of file */
-		put_input("body ", size && isdigit((unsigned char)*size) ? strtoull(size, NULL, 10) : 0);
+		put_input("body ", size && !size[strspn(size, "0123456789")] ? strtoull(size, NULL, 10) : 0);
 	else
 		put_input("body ", UINT64_MAX);
 	if (!noread && role && strcmp(role, "FILTER") == 0 && FCGI_StartFilterData() == 0)

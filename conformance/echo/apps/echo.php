@@ -18,6 +18,9 @@ while (ob_get_level() > 0) {
     ob_end_clean();
 }
 
+const MADE_BY_PHP = [
+    'PHP_SELF', 'PHP_AUTH_USER', 'PHP_AUTH_PW', 'PHP_AUTH_DIGEST', 'REQUEST_TIME', 'REQUEST_TIME_FLOAT', 'argv', 'argc',
+];
 const LARGE_LINE = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+\n";
 
 function word(string $s): string
@@ -46,14 +49,12 @@ function body(): string
     return hash_update_stream($hash, $in) . ' ' . hash_final($hash);
 }
 
-// The meta-variables are those of $_SERVER that PHP did not make itself. Where PHP takes a name for that of an array, the
-// value is printed as JSON.
+// The meta-variables are those of $_SERVER that PHP did not make itself. Where PHP takes a name for that of an array,
+// the value is printed as JSON.
 function lines(string $body): string
 {
-    $made = ['PHP_SELF', 'PHP_AUTH_USER', 'PHP_AUTH_PW', 'PHP_AUTH_DIGEST', 'REQUEST_TIME', 'REQUEST_TIME_FLOAT', 'argv',
-        'argc'];
     $text = "echo 1\n";
-    foreach (array_diff_key($_SERVER, array_flip($made)) as $name => $value) {
+    foreach (array_diff_key($_SERVER, array_flip(MADE_BY_PHP)) as $name => $value) {
         $text .= 'var ' . word($name) . ' ' . word(is_string($value) ? $value : json_encode($value)) . "\n";
     }
     $text .= "body $body\n";
