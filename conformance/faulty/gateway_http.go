@@ -32,11 +32,11 @@ type gatewayConn struct {
 // gatewayRequest is the request of a client.
 type gatewayRequest struct {
 	method, target, proto string
-	host                  string // as sent, or as in an absolute target
-	path, query           string // path is decoded and has no dot segments
-	fields                []Var  // names as sent
-	body                  io.Reader
-	length                int64 // of body; -1 while it is chunked
+	host                  string        // as sent, or as in an absolute target
+	path, query           string        // path is decoded and has no dot segments
+	fields                []Var         // names as sent
+	body                  io.ReadCloser // nil if there is none
+	length                int64         // of body; -1 while it is chunked
 	user                  string
 	local, remote         net.Addr
 	secure                bool // over TLS
@@ -48,7 +48,7 @@ func (c *gatewayConn) exchange() bool {
 	defer cancel(nil)
 	out := &reply1{conn: c}
 	r, err := c.readRequest()
-	body := &gatewayBody{conn: c, ctx: ctx, gone: cancel, out: out, done: make(chan struct{})}
+	body := &gatewayBody{conn: c, gone: cancel, out: out, done: make(chan struct{}), quit: make(chan struct{})}
 	if err == nil {
 		out.request = r
 		err = c.attach(r, body)
@@ -66,8 +66,7 @@ func (c *gatewayConn) exchange() bool {
 	stopped := c.watch(body, cancel)
 	c.gateway.respond(ctx, r, out)
 	cancel(nil)
-	c.SetReadDeadline(time.Unix(1, 0)) // for those who read: the connection is ours again
-	body.close()
+	body.Close()
 	<-stopped
 	c.SetReadDeadline(time.Time{})
 	if out.failed || out.closes || !body.drain() {
@@ -190,7 +189,7 @@ func (g *Gateway) check(r *gatewayRequest) error {
 	if err := g.locate(r); err != nil {
 		return err
 	}
-	if r.host != "" && !isHost(r.host) {
+	if r.host != "" && !isHost(r.host) || len(r.values("Content-Type")) > 1 {
 		return refuse(http.StatusBadRequest)
 	}
 	return g.frame(r)

@@ -77,7 +77,7 @@ func (g *Gateway) serve2(w http.ResponseWriter, hr *http.Request) {
 		if err != nil {
 			return
 		}
-		r.body, r.length = bytes.NewReader(content), int64(len(content))
+		r.body, r.length = io.NopCloser(bytes.NewReader(content)), int64(len(content))
 	case r.length > 0:
 		r.body = hr.Body
 	}

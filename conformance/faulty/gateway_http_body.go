@@ -16,15 +16,15 @@ import (
 // gatewayBody is the body of a request whose length is known; the client sends it while the application may already answer.
 type gatewayBody struct {
 	conn *gatewayConn
-	ctx  context.Context
 	gone context.CancelCauseFunc
 	out  *reply1
 	wait bool          // for 100 Continue
-	done chan struct{} // closed when nobody will read any more
+	done chan struct{} // closed when nobody will read from the connection any more
+	quit chan struct{} // closed by Close
+	once sync.Once
 
-	mu     sync.Mutex
-	left   int64
-	closed bool
+	mu   sync.Mutex
+	left int64
 }
 
 // attach gives r its body.
@@ -39,7 +39,7 @@ func (c *gatewayConn) attach(r *gatewayRequest, body *gatewayBody) error {
 		if err != nil {
 			return err
 		}
-		r.body, r.length = strings.NewReader(content), int64(len(content))
+		r.body, r.length = io.NopCloser(strings.NewReader(content)), int64(len(content))
 	case r.length > 0:
 		body.out.unasked = body.wait
 		r.body, body.left = body, r.length
@@ -60,9 +60,8 @@ const patience = 100 * time.Millisecond
 func (b *gatewayBody) Read(p []byte) (int, error) {
 	if b.wait {
 		b.wait = false
-		if !b.out.askForBody(b.ctx) {
-			<-b.ctx.Done()
-			return 0, context.Cause(b.ctx)
+		if !b.out.askForBody(b.quit) {
+			<-b.quit
 		}
 	}
 	b.mu.Lock()
@@ -70,8 +69,10 @@ func (b *gatewayBody) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF
 	}
-	if b.closed {
+	select {
+	case <-b.quit:
 		return 0, net.ErrClosed
+	default:
 	}
 	n, err := b.conn.br.Read(p[:min(int64(len(p)), b.left)])
 	if b.left -= int64(n); b.left == 0 {
@@ -87,14 +88,18 @@ func (b *gatewayBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// close takes the connection away from those who read the body.
-func (b *gatewayBody) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed = true
-	if b.left > 0 {
-		close(b.done)
-	}
+// Close takes the connection away from those who read from it.
+func (b *gatewayBody) Close() error {
+	b.once.Do(func() {
+		close(b.quit)
+		b.conn.SetReadDeadline(time.Unix(1, 0))
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.left > 0 {
+			close(b.done)
+		}
+	})
+	return nil
 }
 
 // drain reads what is left of the body, if that is not too much and will come.

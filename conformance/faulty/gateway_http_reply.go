@@ -1,7 +1,6 @@
 package faulty
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -75,9 +74,9 @@ func (o *reply1) method() string {
 func (o *reply1) old() bool { return o.request != nil && o.request.proto == "HTTP/1.0" }
 
 // askForBody sends 100 Continue unless the response begins meanwhile.
-func (o *reply1) askForBody(ctx context.Context) bool {
+func (o *reply1) askForBody(quit <-chan struct{}) bool {
 	select {
-	case <-ctx.Done():
+	case <-quit:
 	case <-time.After(patience):
 	}
 	o.mu.Lock()
