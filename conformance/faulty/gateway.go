@@ -178,15 +178,26 @@ func (g *Gateway) answer(ctx context.Context, r *gatewayRequest, out reply) (loc
 	if place.static {
 		return "", g.sendFile(r, place.file, out)
 	}
-	body := r.body
-	if body == nil {
-		body = strings.NewReader("")
+	body := io.ReadCloser(http.NoBody)
+	if r.body != nil {
+		body = r.body
 	}
-	output, err := g.backend.RoundTrip(ctx, g.variables(r, place), body)
+	vars := g.variables(r, place)
+	switch place.script {
+	case "/authorized":
+		vars, err = g.authorize(ctx, r, vars, out)
+	case "/filtered":
+		vars, err = filtered(vars, place.file)
+	}
+	if err != nil || vars == nil {
+		return "", err
+	}
+	output, err := g.backend.RoundTrip(ctx, vars, body)
 	if err != nil {
 		return "", err
 	}
 	defer output.Close()
+	defer body.Close() // which the backend may still want to read
 	return g.relay(r, output, out)
 }
 

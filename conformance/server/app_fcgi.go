@@ -35,7 +35,7 @@ func (fastCGI) sniff(raw []byte) (text []byte, done bool) {
 // chat answers FCGI_GET_VALUES, that requests do not share a connection.
 func (fastCGI) chat(raw []byte) (answer []byte, n int) {
 	h, content, rest, err := wire.ParseRecord(raw)
-	if err != nil || h.RequestID != wire.NullRequestID {
+	if err != nil || h.RequestID != wire.NullRequestID || h.Type <= wire.TypeData {
 		return nil, 0
 	}
 	if h.Type != wire.TypeGetValues {
@@ -94,6 +94,7 @@ func (d fastCGI) begin(x *Exchange) {
 			body, err := wire.ParseBeginRequest(r.Content)
 			x.t.Check(err == nil, "FCGI_BEGIN_REQUEST with %d bytes of content", len(r.Content))
 			x.ID, x.Role, x.KeepConn = r.RequestID, body.Role, body.Flags&wire.FlagKeepConn != 0
+			x.Records = x.Records[len(x.Records)-1:] // before it may be the rest of a request that has been answered early
 		case wire.TypeParams:
 			params = append(params, r.Content...)
 			if len(r.Content) == 0 {

@@ -1,10 +1,13 @@
 package server
 
-import "github.com/gangway-go/gangway/conformance"
+import (
+	"slices"
 
-func fcgiCases() []conformance.Case { return []conformance.Case{{Name: "fcgi-client/1/x", Run: test(func(t *T){
-		x := t.Post("/app/b", "hello")
-		t.Check(x.Body() == "hello", "%q", x.Body())
-		r := t.Reply("Status: 404 Nope\n\nbody")
-		t.Intact(r, 404, "body")
-})}} }
+	"github.com/gangway-go/gangway/conformance"
+)
+
+// fcgiCases are the cases of FastCGI 1.0.
+func fcgiCases() []conformance.Case {
+	return slices.Concat(fcgi3, fcgi3Answers, fcgi3Kept, fcgi3Cut(), fcgi4, fcgi51, fcgi52, fcgi55, fcgi55Dead,
+		fcgi61, fcgi62, fcgi63, fcgi64)
+}

@@ -150,4 +150,3 @@ func (t *T) speaksH2() bool {
 		OK(x)
 	}
 }
-

@@ -187,7 +187,7 @@ func (c *Client) response(last bool) *Response {
 		c.parse = &parser{method: c.request.method(), r: &Response{}}
 	}
 	done := c.parse.advance(c.in, c.ended)
-	if !done && !last {
+	if !done && !last && c.ended == nil {
 		return nil
 	}
 	r := c.parse.r
