@@ -61,11 +61,11 @@ func Run(ctx context.Context, target Target, cases []Case, options Options) (*Re
 	r := newRunner(ctx, target, options)
 	defer r.cancel()
 	started := time.Now()
-	if err := r.preflight(); err != nil && !options.Force {
+	err := r.preflight()
+	if err != nil && !options.Force {
 		return nil, err
-	} else if err != nil {
-		r.blind = true
 	}
+	r.blind = err != nil
 	report := &Report{Schema: SchemaVersion, Suite: "gangway", Target: target.Subject(), Started: started}
 	results := r.runAll(cases)
 	for i := range cases {

@@ -12,7 +12,7 @@ import (
 var ErrSelector = errors.New("conformance: nothing selected")
 
 // Select returns the cases that one of the selectors selects, in the order of cases. A selector is the name of a case, a
-// beginning of names ("fcgi", "fcgi/3.3"), a pattern as for path.Match ("*/*/keepconn-*"), or "level=MUST". One that begins
+// beginning of names ("fcgi", "fcgi/4", which has fcgi/4.1 in it), a pattern as for path.Match ("*/*/keepconn-*"), or "level=MUST". One that begins
 // with "!" takes away what it selects; if there are only such, they take away from all. It returns an error that wraps
 // ErrSelector if a selector selects no case at all, or if none is left.
 func Select(cases []Case, selectors []string) ([]Case, error) {
@@ -58,7 +58,7 @@ func selects(pattern string, c *Case) bool {
 	if level, ok := strings.CutPrefix(pattern, "level="); ok {
 		return strings.EqualFold(level, string(c.Level))
 	}
-	if pattern == c.Name || strings.HasPrefix(c.Name, strings.TrimSuffix(pattern, "/")+"/") {
+	if rest, ok := strings.CutPrefix(c.Name, strings.TrimSuffix(pattern, "/")); ok && (rest == "" || rest[0] == '/' || rest[0] == '.') {
 		return true
 	}
 	ok, err := path.Match(pattern, c.Name)
