@@ -12,9 +12,9 @@ import (
 var ErrSelector = errors.New("conformance: nothing selected")
 
 // Select returns the cases that one of the selectors selects, in the order of cases. A selector is the name of a case, a
-// beginning of names ("fcgi", "fcgi/4", which has fcgi/4.1 in it), a pattern as for path.Match ("*/*/keepconn-*"), or "level=MUST". One that begins
-// with "!" takes away what it selects; if there are only such, they take away from all. It returns an error that wraps
-// ErrSelector if a selector selects no case at all, or if none is left.
+// beginning of names ("fcgi", "fcgi/3.3"; "fcgi/4" has fcgi/4.1 in it), a pattern as for path.Match ("*/*/keepconn-*"), or
+// "level=MUST". One that begins with "!" takes away what it selects; if there are only such, they take away from all. It
+// returns an error that wraps ErrSelector if a selector selects no case at all, or if none is left.
 func Select(cases []Case, selectors []string) ([]Case, error) {
 	onlyExclusions := !slices.ContainsFunc(selectors, func(s string) bool { return !strings.HasPrefix(s, "!") })
 	chosen := make([]bool, len(cases))
