@@ -28,16 +28,13 @@ const (
 	secondFile   = "probe2.cgi"
 	nphFile      = "nph-probe.cgi"
 	subFile      = "sub/probe.cgi"
-	authFile     = "auth/probe.cgi"   // the directory is protected
-	noExecFile   = "noexec.cgi"       // no x bit
-	noInterpFile = "no-interp.cgi"    // its interpreter does not exist
-	noFormatFile = "no-format.cgi"    // neither a first line with #! nor a binary
-	signalsFile  = "signals.cgi"      // prints what the process ignores and blocks; a shell script, for a Go program hides it
-	plainFile    = "sub/readable.txt" // a file that is no program
+	authFile     = "auth/probe.cgi" // the directory is protected
+	noExecFile   = "noexec.cgi"     // no x bit
+	noInterpFile = "no-interp.cgi"  // its interpreter does not exist
+	noFormatFile = "no-format.cgi"  // neither a first line with #! nor a binary
+	signalsFile  = "signals.cgi"    // prints what the process ignores and blocks; a shell script, for a Go program hides it
+	outsideFile  = "outside.cgi"    // a probe that is not in the directory but in the suite's own
 )
-
-// plainText is the contents of plainFile.
-const plainText = "a file that is no program\n"
 
 // marker is in every file that the suite writes: it may overwrite and remove those.
 const marker = probeWord
@@ -71,10 +68,16 @@ func (s *scripts) prepare() error {
 	if err != nil {
 		return err
 	}
-	return s.writeAll(probeFile(executable, s.socket()))
+	probe := probeFile(executable, s.socket())
+	if err := os.WriteFile(s.outside(), []byte(probe), 0o755); err != nil {
+		return err
+	}
+	return s.writeAll(probe)
 }
 
 func (s *scripts) socket() string { return filepath.Join(s.temp, "s") }
+
+func (s *scripts) outside() string { return filepath.Join(s.temp, outsideFile) }
 
 // listen listens for the processes.
 func (s *scripts) listen() (net.Listener, error) {
@@ -147,7 +150,6 @@ func (s *scripts) writeAll(probe string) error {
 	}{
 		{scriptFile, probe, 0o755}, {secondFile, probe, 0o755}, {nphFile, probe, 0o755}, {subFile, probe, 0o755}, {authFile, probe, 0o755},
 		{noExecFile, probe, 0o644}, {noInterpFile, broken, 0o755}, {noFormatFile, noFormat, 0o755}, {signalsFile, signals, 0o755},
-		{plainFile, plainText, 0o644},
 	} {
 		if err := s.write(file.name, file.text, file.mode); err != nil {
 			return err
@@ -170,7 +172,7 @@ func (s *scripts) write(name, text string, mode fs.FileMode) error {
 			return err
 		}
 	}
-	if old, err := os.ReadFile(path); err == nil && !strings.Contains(string(old), marker) && string(old) != plainText {
+	if old, err := os.ReadFile(path); err == nil && !strings.Contains(string(old), marker) {
 		return fmt.Errorf("%s exists and is not ours", path)
 	}
 	s.written = append(s.written, path)
@@ -234,4 +236,12 @@ func (t *T) place(line string) string {
 	}
 	host, _, _ := strings.Cut(path, "/")
 	return method + " " + scheme + "://" + host + t.At(path[len(host):]) + " " + proto
+}
+
+// exploreScripts finds out what the server can do with CGI programs.
+func (t *T) exploreScripts(found map[string]bool) {
+	_, r := t.try(t.Request("GET", t.script(nphFile), ""), CGI(nphResponse))
+	found["nph"] = string(r.Raw) == nphResponse
+	_, r = t.try(t.Request("GET", t.script(signalsFile), ""), OK)
+	found["signals"] = strings.Contains(string(r.Body), "SigBlk:")
 }

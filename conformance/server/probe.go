@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 )
 
 // The words that stand between the program's name and its other arguments in a process that a probe file starts.
@@ -111,3 +112,12 @@ func probeSocket(file string) (string, error) {
 	}
 	return lines[1], nil
 }
+
+// inherited are the descriptors that this process has from the one that started it, as a probe reports them.
+var inherited = sync.OnceValue(func() map[string]bool {
+	set := map[string]bool{}
+	for _, fd := range openDescriptors() {
+		set[fd] = true
+	}
+	return set
+})

@@ -6,3 +6,5 @@ package server
 func probe(string, []string) int { return 1 }
 
 func hold() int { return 1 }
+
+func openDescriptors() []string { return nil }

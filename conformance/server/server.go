@@ -28,6 +28,8 @@
 //	filter      /filtered is the FastCGI role Filter for a file with the content StaticText
 //	keepconn    connections to the application are kept (FCGI_KEEP_CONN)
 //	exec        the server executes CGI programs, or starts FastCGI applications, itself
+//	cgi         the application is a CGI program;  nph  one whose name begins with nph- is not parsed;
+//	            signals  a shell script can say what signals are ignored (/proc)
 //	tls         Target.Secure is given;  h2  HTTP/2 over TLS, or without by prior knowledge
 //	ipv6        the server listens on ::1 too;  unix  Target.Socket is given
 //	log, pid    Target.ErrorLog, Target.PID are given
@@ -194,7 +196,7 @@ func (t *T) explore() {
 		"ipv6": t.dials6(),
 	}
 	x, _ := t.try(t.Request("GET", "/app2/x", ""), OK)
-	found["app2"] = x != nil && x.Get("SCRIPT_NAME") == "/app2"
+	found["app2"] = x != nil && x.Get("SCRIPT_NAME") == t.At("/app2")
 	found["keepconn"] = x != nil && x.KeepConn
 	_, r := t.try(t.Request("GET", "/static.txt", ""), OK)
 	found["static"] = r.Status == 200 && string(r.Body) == StaticText
@@ -207,6 +209,10 @@ func (t *T) explore() {
 		found["authorizer"] = x != nil && x.Role == roleAuthorizer
 		x, _ = t.try(t.Request("GET", "/filtered", ""), OK)
 		found["filter"] = x != nil && x.Role == roleFilter
+	}
+	if t.target.protocol() == "cgi" {
+		found["cgi"] = true
+		t.exploreScripts(found)
 	}
 	found["h2"] = t.speaksH2()
 	t.target.mu.Lock()

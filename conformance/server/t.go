@@ -102,6 +102,7 @@ type pending interface {
 func (t *T) answer(p pending, replies []Reply) (*Exchange, *Response) {
 	x, r := t.follow(p, replies)
 	if r.End == Silent {
+		t.Valid(r)
 		t.Hang("no complete response within %v: %v", t.patience(), r)
 	}
 	return x, r
