@@ -106,7 +106,10 @@ func (c *Client) Send(request Request) {
 }
 
 // Write sends bytes; it does not wait.
-func (c *Client) Write(b string) { c.writing <- b }
+func (c *Client) Write(b string) {
+	c.t.touch() // what was before it does not count
+	c.writing <- b
+}
 
 // Close closes the connection; Conn.Reset breaks it.
 func (c *Client) Close() { c.Conn.Close() }
