@@ -64,6 +64,7 @@ const (
 	needPID        = "pid"        // the process is known and can be looked at
 	needConcurrent = "concurrent" // two connections at once are served
 	needKeep       = "keep"       // a connection is kept open if asked for
+	needRestart    = "restart"    // somebody brings the target back when it has died
 )
 
 // New returns the application at url: fcgi://HOST:PORT, fcgi+unix://PATH, or fcgi+exec:COMMAND for a program to be started by a
@@ -139,6 +140,8 @@ func (t *Target) lacks(need string) string {
 		return "the connection is not " + need
 	case need == needPID && !canMeasure(t.pid()):
 		return "the process is not known"
+	case need == needRestart && t.command == "" && t.RestartCommand == "":
+		return "nobody is told to bring the application back when it has died"
 	case need == needConcurrent && t.atOnce < 2:
 		return "one connection at a time is served"
 	case need == needKeep && !t.keeps:

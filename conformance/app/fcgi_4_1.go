@@ -20,8 +20,8 @@ func fcgi41Names() []conformance.Case {
 		Name:   "fcgi/4.1/get-values-max-conns",
 		Quote:  `FCGI_MAX_CONNS: The maximum number of concurrent transport connections this application will accept, e.g. "1" or "10".`,
 		Level:  conformance.Must,
-		Sends:  "FCGI_GET_VALUES for FCGI_MAX_CONNS.",
-		Passes: "answers FCGI_GET_VALUES_RESULT with a decimal number.",
+		Sends:  "FCGI_GET_VALUES for FCGI_MAX_CONNS",
+		Passes: "answers FCGI_GET_VALUES_RESULT with a decimal number",
 		Run: test(func(t *T) {
 			t.number(t.Connect().Values(wire.MaxConns), wire.MaxConns)
 		}),
@@ -29,8 +29,8 @@ func fcgi41Names() []conformance.Case {
 		Name:   "fcgi/4.1/get-values-max-reqs",
 		Quote:  `FCGI_MAX_REQS: The maximum number of concurrent requests this application will accept, e.g. "1" or "50".`,
 		Level:  conformance.Must,
-		Sends:  "FCGI_GET_VALUES for FCGI_MAX_REQS.",
-		Passes: "answers FCGI_GET_VALUES_RESULT with a decimal number.",
+		Sends:  "FCGI_GET_VALUES for FCGI_MAX_REQS",
+		Passes: "answers FCGI_GET_VALUES_RESULT with a decimal number",
 		Run: test(func(t *T) {
 			t.number(t.Connect().Values(wire.MaxReqs), wire.MaxReqs)
 		}),
@@ -39,8 +39,8 @@ func fcgi41Names() []conformance.Case {
 		Quote: `FCGI_MPXS_CONNS: "0" if this application does not multiplex connections (i.e. handle concurrent requests ` +
 			`over each connection), "1" otherwise.`,
 		Level:  conformance.Must,
-		Sends:  "FCGI_GET_VALUES for FCGI_MPXS_CONNS.",
-		Passes: `answers FCGI_GET_VALUES_RESULT with "0" or "1".`,
+		Sends:  "FCGI_GET_VALUES for FCGI_MPXS_CONNS",
+		Passes: `answers FCGI_GET_VALUES_RESULT with "0" or "1"`,
 		Run: test(func(t *T) {
 			t.multiplexes(t.Connect().Values(wire.MpxsConns))
 		}),
@@ -48,8 +48,8 @@ func fcgi41Names() []conformance.Case {
 		Name:   "fcgi/4.1/get-values-all-three",
 		Quote:  "The application responds by sending a record {FCGI_GET_VALUES_RESULT, 0, ...} with the values supplied.",
 		Level:  conformance.Must,
-		Sends:  "FCGI_GET_VALUES for all three variables.",
-		Passes: "answers one FCGI_GET_VALUES_RESULT with all three.",
+		Sends:  "FCGI_GET_VALUES for all three variables",
+		Passes: "answers one FCGI_GET_VALUES_RESULT with all three",
 		Run: test(func(t *T) {
 			t.CheckNames(t.Connect().Values(allValues...), allValues...)
 		}),
@@ -58,8 +58,8 @@ func fcgi41Names() []conformance.Case {
 		Quote: "FCGI_MAX_REQS: The maximum number of concurrent requests this application will accept, " +
 			`e.g. "1" or "50".`,
 		Level:  conformance.Must,
-		Sends:  "FCGI_GET_VALUES for all three variables.",
-		Passes: "answers a record of version 1 with request id 0 and whole pairs, each once, whose values are ASCII digits.",
+		Sends:  "FCGI_GET_VALUES for all three variables",
+		Passes: "answers a record of version 1 with request id 0 and whole pairs, each once, whose values are ASCII digits",
 		Run: test(func(t *T) {
 			for name, value := range t.Connect().Values(allValues...) {
 				t.Check(slices.Contains(allValues, name), "%.40q was not asked for", name)
@@ -76,26 +76,26 @@ func fcgi41Queries() []conformance.Case {
 	const pairs = "The contentData portion of a FCGI_GET_VALUES record contains a sequence of name-value pairs with empty values."
 	return []conformance.Case{{
 		Name: "fcgi/4.1/get-values-unknown-omitted", Quote: omits, Level: conformance.Must,
-		Sends:  "FCGI_GET_VALUES for GANGWAY_UNKNOWN and FCGI_MPXS_CONNS.",
-		Passes: "answers FCGI_MPXS_CONNS only.",
+		Sends:  "FCGI_GET_VALUES for GANGWAY_UNKNOWN and FCGI_MPXS_CONNS",
+		Passes: "answers FCGI_MPXS_CONNS only",
 		Run: test(func(t *T) {
 			t.CheckNames(t.Connect().Values("GANGWAY_UNKNOWN", wire.MpxsConns), wire.MpxsConns)
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-only-unknown", Quote: omits, Level: conformance.Must,
-		Sends:  "FCGI_GET_VALUES for GANGWAY_UNKNOWN.",
-		Passes: "answers an empty FCGI_GET_VALUES_RESULT.",
+		Sends:  "FCGI_GET_VALUES for GANGWAY_UNKNOWN",
+		Passes: "answers an empty FCGI_GET_VALUES_RESULT",
 		Run:    test(func(t *T) { t.CheckNames(t.Connect().Values("GANGWAY_UNKNOWN")) }),
 	}, {
 		Name: "fcgi/4.1/get-values-empty-query", Level: conformance.Must,
 		Quote:  "The application responds by sending a record {FCGI_GET_VALUES_RESULT, 0, ...} with the values supplied.",
-		Sends:  "FCGI_GET_VALUES without content.",
-		Passes: "answers an empty FCGI_GET_VALUES_RESULT.",
+		Sends:  "FCGI_GET_VALUES without content",
+		Passes: "answers an empty FCGI_GET_VALUES_RESULT",
 		Run:    test(func(t *T) { t.CheckNames(t.Connect().Values()) }),
 	}, {
 		Name: "fcgi/4.1/get-values-nonempty-value", Quote: pairs, Level: conformance.Robustness,
-		Sends:  `FCGI_GET_VALUES for FCGI_MPXS_CONNS with the value "7".`,
-		Passes: "ignores the value and answers FCGI_MPXS_CONNS.",
+		Sends:  `FCGI_GET_VALUES for FCGI_MPXS_CONNS with the value "7"`,
+		Passes: "ignores the value and answers FCGI_MPXS_CONNS",
 		Run: test(func(t *T) {
 			content := wire.AppendPair(nil, wire.MpxsConns, "7")
 			t.multiplexes(t.Connect().result(wire.AppendRecord(nil, wire.TypeGetValues, 0, content)))
@@ -103,22 +103,22 @@ func fcgi41Queries() []conformance.Case {
 	}, {
 		Name: "fcgi/4.1/get-values-four-byte-lengths", Level: conformance.Must,
 		Quote:  pairs,
-		Sends:  "FCGI_GET_VALUES for FCGI_MPXS_CONNS with both lengths in four bytes.",
-		Passes: "answers FCGI_MPXS_CONNS.",
+		Sends:  "FCGI_GET_VALUES for FCGI_MPXS_CONNS with both lengths in four bytes",
+		Passes: "answers FCGI_MPXS_CONNS",
 		Run: test(func(t *T) {
 			t.multiplexes(t.Connect().result(rec(wire.TypeGetValues, 0, "\x80\x00\x00\x0f\x80\x00\x00\x00FCGI_MPXS_CONNS")))
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-long-unknown-name", Quote: omits, Level: conformance.Must,
-		Sends:  "FCGI_GET_VALUES for a name of 300 bytes and FCGI_MPXS_CONNS.",
-		Passes: "answers FCGI_MPXS_CONNS only.",
+		Sends:  "FCGI_GET_VALUES for a name of 300 bytes and FCGI_MPXS_CONNS",
+		Passes: "answers FCGI_MPXS_CONNS only",
 		Run: test(func(t *T) {
 			t.CheckNames(t.Connect().Values(strings.Repeat("X", 300), wire.MpxsConns), wire.MpxsConns)
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-malformed", Quote: pairs, Level: conformance.Robustness,
-		Sends:  "FCGI_GET_VALUES that ends within the name of its only pair, then a request.",
-		Passes: "sends nothing malformed, and serves the request or closes the connection.",
+		Sends:  "FCGI_GET_VALUES that ends within the name of its only pair, then a request",
+		Passes: "sends nothing malformed, and serves the request or closes the connection",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Send(rec(wire.TypeGetValues, 0, "\x0f\x00FCGI_"))
@@ -128,8 +128,8 @@ func fcgi41Queries() []conformance.Case {
 	}, {
 		Name: "fcgi/4.1/get-values-large", Quote: "FCGI_GET_VALUES is designed to allow an open-ended set of variables.",
 		Level:  conformance.Robustness,
-		Sends:  "FCGI_GET_VALUES with 60 KB of names, FCGI_MPXS_CONNS the last.",
-		Passes: "answers FCGI_MPXS_CONNS only.",
+		Sends:  "FCGI_GET_VALUES with 60 KB of names, FCGI_MPXS_CONNS the last",
+		Passes: "answers FCGI_MPXS_CONNS only",
 		Run: test(func(t *T) {
 			var names []string
 			for i := range 3000 {
@@ -140,8 +140,8 @@ func fcgi41Queries() []conformance.Case {
 	}, {
 		Name: "fcgi/4.1/get-values-nonzero-id", Level: conformance.Robustness,
 		Quote:  "The application receives a query as a record {FCGI_GET_VALUES, 0, ...}.",
-		Sends:  "FCGI_GET_VALUES with request id 1, then a request with that id.",
-		Passes: "sends no FCGI_GET_VALUES_RESULT with another request id than 0, and serves the request or closes the connection.",
+		Sends:  "FCGI_GET_VALUES with request id 1, then a request with that id",
+		Passes: "sends no FCGI_GET_VALUES_RESULT with another request id than 0, and serves the request or closes the connection",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Send(wire.AppendRecord(nil, wire.TypeGetValues, 1, wire.AppendPair(nil, wire.MpxsConns, "")))
@@ -167,8 +167,8 @@ func fcgi41AnyTime() []conformance.Case {
 	const library = "The application's response should not involve the application proper but only the FastCGI library."
 	return []conformance.Case{{
 		Name: "fcgi/4.1/get-values-first-on-connection", Quote: anyTime, Level: conformance.Must,
-		Sends:  "FCGI_GET_VALUES as the first record of a connection, and nothing else.",
-		Passes: "answers at once.",
+		Sends:  "FCGI_GET_VALUES as the first record of a connection, and nothing else",
+		Passes: "answers at once",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Send(query(wire.MpxsConns))
@@ -176,8 +176,8 @@ func fcgi41AnyTime() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-then-request", Quote: anyTime, Level: conformance.Must,
-		Sends:  "FCGI_GET_VALUES and a request in one piece.",
-		Passes: "answers both.",
+		Sends:  "FCGI_GET_VALUES and a request in one piece",
+		Passes: "answers both",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Send(query(wire.MpxsConns), t.Get("").Bytes())
@@ -185,9 +185,9 @@ func fcgi41AnyTime() []conformance.Case {
 			c.Served(1)
 		}),
 	}, {
-		Name: "fcgi/4.1/get-values-between-requests", Quote: anyTime, Level: conformance.Must, Needs: []string{needKeep},
-		Sends:  "a request with FCGI_KEEP_CONN, FCGI_GET_VALUES after the response, then another request.",
-		Passes: "answers all three.",
+		Name: "fcgi/4.1/get-values-between-requests", Quote: anyTime, Level: conformance.Must, DependsOn: []string{keepCase},
+		Sends:  "a request with FCGI_KEEP_CONN, FCGI_GET_VALUES after the response, then another request",
+		Passes: "answers all three",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Serves()
@@ -197,8 +197,8 @@ func fcgi41AnyTime() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-during-params", Quote: anyTime, Level: conformance.Must,
-		Sends:  "a request with FCGI_GET_VALUES between two records FCGI_PARAMS.",
-		Passes: "answers FCGI_GET_VALUES and serves the request.",
+		Sends:  "a request with FCGI_GET_VALUES between two records FCGI_PARAMS",
+		Passes: "answers FCGI_GET_VALUES and serves the request",
 		Run: test(func(t *T) {
 			c, r, rest := t.Connect(), t.Get(""), t.Get("")
 			r.Vars, rest.Vars = r.Vars[:3], r.Vars[3:]
@@ -209,8 +209,8 @@ func fcgi41AnyTime() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-during-stdin", Quote: anyTime, Level: conformance.Must, Echo: true,
-		Sends:  "a request with FCGI_GET_VALUES between two records FCGI_STDIN.",
-		Passes: "answers FCGI_GET_VALUES and gets the whole body.",
+		Sends:  "a request with FCGI_GET_VALUES between two records FCGI_STDIN",
+		Passes: "answers FCGI_GET_VALUES and gets the whole body",
 		Run: test(func(t *T) {
 			c, r := t.Connect(), t.Post("", []byte("abcdef"))
 			c.Send(r.Begin(), r.Params(), rec(wire.TypeStdin, 1, "abc"), query(wire.MpxsConns))
@@ -222,8 +222,8 @@ func fcgi41AnyTime() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-while-running", Quote: library, Level: conformance.Must, Echo: true,
-		Sends:  "a request that takes long, and FCGI_GET_VALUES meanwhile.",
-		Passes: "answers FCGI_GET_VALUES before the request.",
+		Sends:  "a request that takes long, and FCGI_GET_VALUES meanwhile",
+		Passes: "answers FCGI_GET_VALUES before the request",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Send(t.Get(t.slow(2)).Keep().Bytes())
@@ -235,8 +235,8 @@ func fcgi41AnyTime() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-repeated-100", Quote: anyTime, Level: conformance.Robustness,
-		Sends:  "FCGI_GET_VALUES a hundred times, then a request.",
-		Passes: "answers each.",
+		Sends:  "FCGI_GET_VALUES a hundred times, then a request",
+		Passes: "answers each",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Send(slices.Repeat(query(wire.MpxsConns), 100), t.Get("").Bytes())
@@ -255,8 +255,8 @@ func fcgi41Truth() []conformance.Case {
 		Quote: `FCGI_MPXS_CONNS: "0" if this application does not multiplex connections (i.e. handle concurrent requests ` +
 			`over each connection), "1" otherwise.`,
 		DependsOn: []string{"fcgi/4.1/get-values-mpxs-conns"},
-		Sends:     "FCGI_GET_VALUES over one connection; over another a request that takes long and one that does not.",
-		Passes:    `ends the second request before the first if FCGI_MPXS_CONNS is "1", and does not if it is "0".`,
+		Sends:     "FCGI_GET_VALUES over one connection; over another a request that takes long and one that does not",
+		Passes:    `ends the second request before the first if FCGI_MPXS_CONNS is "1", and does not if it is "0"`,
 		Run: test(func(t *T) {
 			values := t.Connect()
 			says := t.multiplexes(values.Values(wire.MpxsConns))
@@ -273,8 +273,8 @@ func fcgi41Truth() []conformance.Case {
 		Name: "fcgi/4.1/max-conns-truthful", Level: conformance.Should, Serial: true,
 		Quote:     `FCGI_MAX_CONNS: The maximum number of concurrent transport connections this application will accept, e.g. "1" or "10".`,
 		DependsOn: []string{"fcgi/4.1/get-values-max-conns"},
-		Sends:     "so many requests at once, at most 64, each over its connection, and completes only the last.",
-		Passes:    "serves that one.",
+		Sends:     "so many requests at once, at most 64, each over its connection, and completes only the last",
+		Passes:    "serves that one",
 		Run: test(func(t *T) {
 			values := t.Connect()
 			n := min(t.number(values.Values(wire.MaxConns), wire.MaxConns), 64)

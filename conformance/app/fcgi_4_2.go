@@ -16,8 +16,8 @@ const unknownTypeQuote = "When an application receives a management record whose
 func fcgi42() []conformance.Case {
 	cases := []conformance.Case{{
 		Name: "fcgi/4.2/unknown-mgmt-then-request", Quote: unknownTypeQuote, Level: conformance.Must,
-		Sends:  "a management record of type 100 and then a request, in one piece.",
-		Passes: "answers FCGI_UNKNOWN_TYPE and serves the request.",
+		Sends:  "a management record of type 100 and then a request, in one piece",
+		Passes: "answers FCGI_UNKNOWN_TYPE and serves the request",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Send(rec(100, 0, ""), t.Get("").Bytes())
@@ -26,8 +26,8 @@ func fcgi42() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/4.2/unknown-mgmt-during-request", Quote: unknownTypeQuote, Level: conformance.Must,
-		Sends:  "a management record of type 100 between FCGI_PARAMS and FCGI_STDIN of a request.",
-		Passes: "answers FCGI_UNKNOWN_TYPE and serves the request.",
+		Sends:  "a management record of type 100 between FCGI_PARAMS and FCGI_STDIN of a request",
+		Passes: "answers FCGI_UNKNOWN_TYPE and serves the request",
 		Run: test(func(t *T) {
 			c, r := t.Connect(), t.Post("", []byte("abc"))
 			c.Send(r.Begin(), r.Params(), rec(100, 0, ""), r.Stdin())
@@ -37,8 +37,8 @@ func fcgi42() []conformance.Case {
 	}, {
 		Name: "fcgi/4.2/unknown-mgmt-with-content", Level: conformance.Must,
 		Quote:  "The set of management record types is likely to grow in future versions of this protocol.",
-		Sends:  "a management record of type 100 with 60 000 bytes of content and 255 of padding, then a request.",
-		Passes: "answers FCGI_UNKNOWN_TYPE, skips the content and serves the request.",
+		Sends:  "a management record of type 100 with 60 000 bytes of content and 255 of padding, then a request",
+		Passes: "answers FCGI_UNKNOWN_TYPE, skips the content and serves the request",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Send(pad(rec(100, 0, strings.Repeat("\x01", 60000)), 255, 1), t.Get("").Bytes())
@@ -47,8 +47,8 @@ func fcgi42() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/4.2/unknown-mgmt-each-answered", Quote: unknownTypeQuote, Level: conformance.Must,
-		Sends:  "management records of types 50, 51 and 52 in one piece.",
-		Passes: "answers each with FCGI_UNKNOWN_TYPE and its type.",
+		Sends:  "management records of types 50, 51 and 52 in one piece",
+		Passes: "answers each with FCGI_UNKNOWN_TYPE and its type",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Send(rec(50, 0, ""), rec(51, 0, "x"), rec(52, 0, "xy"))
@@ -60,8 +60,8 @@ func fcgi42() []conformance.Case {
 		Name: "fcgi/4.2/mgmt-wrong-direction", Level: conformance.Robustness,
 		Quote: "Harm: two peers that answer each other's answers keep a connection busy for ever, and one that waits for the rest " +
 			"of an answer is lost.",
-		Sends:  "FCGI_GET_VALUES_RESULT and FCGI_UNKNOWN_TYPE, which only applications send, and then a request.",
-		Passes: "sends at most one record for each of both, and serves the request or closes the connection.",
+		Sends:  "FCGI_GET_VALUES_RESULT and FCGI_UNKNOWN_TYPE, which only applications send, and then a request",
+		Passes: "sends at most one record for each of both, and serves the request or closes the connection",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Send(rec(wire.TypeGetValuesResult, 0, "\x0f\x01FCGI_MPXS_CONNS1"), wire.AppendUnknownType(nil, 100))
@@ -74,8 +74,8 @@ func fcgi42() []conformance.Case {
 		cases = append(cases, conformance.Case{
 			Name:  fmt.Sprintf("fcgi/4.2/unknown-mgmt-type-%d", unknown),
 			Quote: unknownTypeQuote, Level: conformance.Must, Family: "fcgi/4.2/unknown-mgmt-type",
-			Sends:  fmt.Sprintf("a management record of type %d.", unknown),
-			Passes: fmt.Sprintf("answers FCGI_UNKNOWN_TYPE with request id 0, type %d and seven reserved bytes that are 0.", unknown),
+			Sends:  fmt.Sprintf("a management record of type %d", unknown),
+			Passes: fmt.Sprintf("answers FCGI_UNKNOWN_TYPE with request id 0, type %d and seven reserved bytes that are 0", unknown),
 			Run: test(func(t *T) {
 				c := t.Connect()
 				c.Send(rec(unknown, 0, ""))
