@@ -139,7 +139,7 @@ func parseChunkSize(line string) (int64, error) {
 		digits++
 	}
 	rest := line[digits:]
-	if digits == 0 || !validExtensions(rest) {
+	if digits == 0 || rest != "" && rest[0] != ';' || !validExtensions(rest) {
 		return 0, malformed("chunk size %.40q", line)
 	}
 	return size, nil

@@ -289,7 +289,9 @@ func (c *conn) line(limit int) (string, error) {
 		b := c.buf[c.r:c.w]
 		i := bytes.IndexByte(b[searched:], '\n')
 		if i >= 0 {
-			i += searched
+			if i += searched; i > limit+1 {
+				return "", longLine(limit)
+			}
 			if i == 0 || b[i-1] != '\r' {
 				return "", malformed("line that ends without CR")
 			}
@@ -297,13 +299,17 @@ func (c *conn) line(limit int) (string, error) {
 			return string(b[:i-1]), nil
 		}
 		if searched = len(b); searched > limit+1 {
-			return "", malformed("line of a chunked body longer than %d bytes", limit)
+			return "", longLine(limit)
 		}
 		c.setReadDeadline(c.s.bodyTimeout(), c.s.bodyTimeout()/16)
 		if err := c.fill(); err != nil {
 			return "", err
 		}
 	}
+}
+
+func longLine(limit int) error {
+	return malformed("line of a chunked body longer than %d bytes", limit)
 }
 
 // setReadDeadline gives reads from now on d, or up to slack less if a deadline is set already.

@@ -89,15 +89,17 @@ func (h *head) parseLine(line string) error {
 	if !ok || !ok2 || !adapters.ValidName(method) {
 		return malformed("request line %.80q", line)
 	}
-	if len(proto) != len("HTTP/1.1") || proto[:7] != "HTTP/1." || proto[7] < '0' || proto[7] > '9' {
-		if len(proto) == 8 && proto[:5] == "HTTP/" && proto[6] == '.' {
-			return refuse(http.StatusHTTPVersionNotSupported, "version %q", proto)
-		}
+	if len(proto) != 8 || proto[:5] != "HTTP/" || proto[6] != '.' || !isDigit(proto[5]) || !isDigit(proto[7]) {
 		return malformed("version %.20q", proto)
+	}
+	if proto[5] != '1' {
+		return refuse(http.StatusHTTPVersionNotSupported, "version %q", proto)
 	}
 	h.method, h.proto, h.minor = method, proto, int(proto[7]-'0')
 	return h.parseTarget(target)
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // parseTarget reads the request target, RFC 9112 3.2.
 func (h *head) parseTarget(target string) error {
@@ -230,6 +232,9 @@ func (p *fieldParser) take(name, value string) error {
 		}
 		p.length, p.hasBody = n, true
 	case adapters.EqualName(name, "Transfer-Encoding"):
+		if value == "" {
+			return malformed("Transfer-Encoding without a value")
+		}
 		if p.codings++; p.codings > 1 || !adapters.EqualName(value, "chunked") {
 			return refuse(http.StatusNotImplemented, "Transfer-Encoding %.80q", value) // RFC 9112 6.1
 		}

@@ -1,0 +1,9 @@
+package http1
+
+import (
+	"testing"
+
+	"github.com/gangway-go/gangway/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
