@@ -146,3 +146,40 @@ func kill(t *testing.T, scheme string, fault faulty.Fault, cases map[string]conf
 		assert.False(t, survived, "%s: %s: %s %s", fault.Name, r.Name, r.Outcome, r.Got)
 	}
 }
+
+// TestCases: each case says what it is.
+func TestCases(t *testing.T) {
+	names := map[string]bool{}
+	for _, c := range app.Cases() {
+		assert.Regexp(t, `^(fcgi|scgi|uwsgi)/[a-z0-9.]+/[a-z0-9-]+$`, c.Name)
+		assert.False(t, names[c.Name], c.Name)
+		names[c.Name] = true
+		assert.NotEmpty(t, c.Quote, c.Name)
+		assert.Contains(t, conformance.Levels, c.Level, c.Name)
+		assert.NotNil(t, c.Run, c.Name)
+		for _, text := range []string{c.Sends, c.Passes} {
+			assert.Regexp(t, `(?s)^[^ ].*[^ .]$`, text, c.Name)
+		}
+	}
+	for _, c := range app.Cases() {
+		for _, name := range c.DependsOn {
+			assert.Contains(t, names, name, c.Name)
+		}
+	}
+	t.Logf("%d cases, %d if a family counts once", len(names), conformance.Count(app.Cases()))
+}
+
+func TestURLs(t *testing.T) {
+	for _, url := range []string{"fcgi://127.0.0.1:9000", "scgi://[::1]:1/", "uwsgi://localhost:3031", "fcgi+unix:///run/x y",
+		"scgi+unix://x.sock", "uwsgi+exec:program --flag"} {
+		assert.NoError(t, app.New(url).Err(), url)
+	}
+	for _, url := range []string{"", "http://localhost", "fcgi://localhost", "fcgi://:9000", "fcgi:9000", "fcgi+unix:x", "fcgi+unix://",
+		"fcgi+exec:", "fcgi+fd:3", "fcgi://localhost:1/path", "fcgi://u@localhost:1", "fcgi://localhost:1?q"} {
+		target := app.New(url)
+		assert.ErrorIs(t, target.Err(), app.ErrURL, url)
+		assert.Empty(t, target.Cases(), url)
+		_, err := conformance.Run(context.Background(), target, app.Cases(), conformance.Options{})
+		assert.ErrorIs(t, err, conformance.ErrUnreachable, url)
+	}
+}

@@ -34,7 +34,7 @@ type record struct {
 
 // String describes the record for a verdict.
 func (r record) String() string {
-	s := fmt.Sprintf("%v(id %d, %d bytes", r.Type, r.RequestID, len(r.content))
+	s := fmt.Sprintf("%v(id %d, %d bytes", r.Type, r.RequestID, r.ContentLength)
 	if end, err := wire.ParseEndRequest(r.content); err == nil && r.Type == wire.TypeEndRequest {
 		s += fmt.Sprintf(": %v, appStatus %d", end.ProtocolStatus, end.AppStatus)
 	}

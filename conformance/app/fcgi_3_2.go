@@ -35,14 +35,14 @@ func fcgi32Addrs() []conformance.Case {
 		Name:  "fcgi/3.2/web-server-addrs-unix-reject",
 		Quote: quoteNoMember,
 		Level: conformance.Must, Needs: []string{needExec},
-		Sends:  "starts the program with a Unix socket and FCGI_WEB_SERVER_ADDRS=127.0.0.1, and a plain request",
+		Sends:  "a plain request to a program that it starts with a Unix socket and FCGI_WEB_SERVER_ADDRS=127.0.0.1",
 		Passes: "closes the connection without serving the request",
 		Run:    test(func(t *T) { t.Start("unix", wire.WebServerAddrs+"=127.0.0.1").Turned() }),
 	}, conformance.Case{
 		Name:  "fcgi/3.2/web-server-addrs-malformed",
 		Quote: "Each IP address is written as four decimal numbers in the range [0..255] separated by decimal points.",
 		Level: conformance.Robustness, Needs: []string{needExec},
-		Sends:  `starts the program with FCGI_WEB_SERVER_ADDRS="1.2.3, ,x", and a plain request`,
+		Sends:  `a plain request to a program that it starts with FCGI_WEB_SERVER_ADDRS="1.2.3, ,x"`,
 		Passes: "ends, or closes the connection without serving the request",
 		Run: test(func(t *T) {
 			own := t.Start("tcp", wire.WebServerAddrs+"=1.2.3, ,x")
@@ -54,8 +54,8 @@ func fcgi32Addrs() []conformance.Case {
 		Name:  "fcgi/3.2/web-server-addrs-each-connection",
 		Quote: quoteMember,
 		Level: conformance.Security, Needs: []string{needExec},
-		Sends: "starts the program with FCGI_WEB_SERVER_ADDRS=127.0.0.1, and requests from 127.0.0.1, 127.0.0.2 and " +
-			"127.0.0.1 again",
+		Sends: "requests from 127.0.0.1, 127.0.0.2 and 127.0.0.1 again to a program that it starts with " +
+			"FCGI_WEB_SERVER_ADDRS=127.0.0.1",
 		Passes: "serves the first and the last, and closes the second connection",
 		Run: test(func(t *T) {
 			own := t.Start("tcp", wire.WebServerAddrs+"=127.0.0.1")
@@ -71,7 +71,7 @@ func admits(slug, addrs string, level conformance.Level) conformance.Case {
 		Name:  "fcgi/3.2/web-server-addrs-" + slug,
 		Quote: quoteMember,
 		Level: level, Needs: []string{needExec},
-		Sends:  "starts the program with " + short(wire.WebServerAddrs+"="+addrs) + ", and a plain request from 127.0.0.1",
+		Sends:  "a plain request from 127.0.0.1 to a program that it starts with " + short(wire.WebServerAddrs+"="+addrs),
 		Passes: "serves the request",
 		Run:    test(func(t *T) { t.Start("tcp", wire.WebServerAddrs+"="+addrs).Serves() }),
 	}
@@ -82,7 +82,7 @@ func rejects(slug, addrs string, level conformance.Level) conformance.Case {
 		Name:  "fcgi/3.2/web-server-addrs-" + slug,
 		Quote: quoteNoMember,
 		Level: level, Needs: []string{needExec},
-		Sends:  "starts the program with " + short(wire.WebServerAddrs+"="+addrs) + ", and a plain request from 127.0.0.1",
+		Sends:  "a plain request from 127.0.0.1 to a program that it starts with " + short(wire.WebServerAddrs+"="+addrs),
 		Passes: "closes the connection without serving the request",
 		Run:    test(func(t *T) { t.Start("tcp", wire.WebServerAddrs+"="+addrs).Turned() }),
 	}

@@ -238,6 +238,7 @@ func (t *T) output(query string) []record {
 	c := t.Connect()
 	c.Send(t.Get(query).Bytes())
 	records, _ := c.Closes()
+	c.Close()
 	t.Check(len(records) > 0, "it sent nothing")
 	return records
 }

@@ -105,8 +105,6 @@ func fcgi33Inactive() []conformance.Case {
 			[]byte("\x01\x02\x00\x05\x00\x00\x00\x00")),
 		ignored("inactive-id-unknown-type-ignored", "a record of type 99 of request 5, which has not begun",
 			[]byte("\x01\x63\x00\x05\x00\x04\x00\x00abcd")),
-		ignored("inactive-id-params-of-served-id", "FCGI_PARAMS and FCGI_STDIN of request 1 before it begins",
-			[]byte("\x01\x04\x00\x01\x00\x04\x00\x00\x01\x01AB\x01\x05\x00\x01\x00\x04\x00\x00evil")),
 	}, fcgi33InactiveLater()...)
 }
 
