@@ -2,8 +2,10 @@ package faulty
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -44,7 +46,7 @@ func (b *fcgiBackend) RoundTrip(ctx context.Context, vars []Var, body io.Reader)
 		if err = x.begin(); err == nil {
 			return x, nil
 		}
-		retry := conn.reused && !x.heard && b.repeatable(vars)
+		retry := conn.reused && !x.heard && !errors.Is(x.err, os.ErrDeadlineExceeded) && b.repeatable(vars)
 		x.Close()
 		if !retry {
 			return nil, err
@@ -100,6 +102,9 @@ func (c *keptConn) quiet() bool {
 	nerr, timeout := err.(net.Error)
 	return n == 0 && timeout && nerr.Timeout()
 }
+
+// wait gives the application its time.
+func (c *keptConn) wait() { c.SetReadDeadline(time.Now().Add(c.backend.timeout)) }
 
 // keep makes the connection ready for another request.
 func (b *fcgiBackend) keep(c *keptConn) {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
@@ -82,6 +81,7 @@ func (x *fcgiExchange) send() {
 		if _, werr := x.conn.Write(record); werr != nil {
 			return
 		}
+		x.conn.wait() // an application that reads is not silent
 		if errors.Is(err, io.EOF) {
 			x.whole = true
 			return
@@ -177,7 +177,7 @@ func (x *fcgiExchange) record() (wire.Header, []byte, error) {
 		if len(x.conn.in) > 0 && x.conn.in[0] != wire.Version1 {
 			return h, nil, errors.New("what came is not FastCGI 1.0")
 		}
-		x.conn.SetReadDeadline(time.Now().Add(x.conn.backend.timeout))
+		x.conn.wait()
 		n, err := x.conn.Read(x.conn.buf)
 		if n > 0 {
 			x.heard = true

@@ -54,6 +54,7 @@ func (x *streamExchange) send(head []byte, body io.Reader) {
 			x.Conn.Close() // the client is gone
 			return
 		}
+		x.Conn.SetReadDeadline(time.Now().Add(x.timeout)) // an application that reads is not silent
 	}
 }
 
