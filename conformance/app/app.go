@@ -98,7 +98,7 @@ func (t *Target) parse() error {
 		t.network, t.address = "unix", path
 	case way == "":
 		u, err := url.Parse(t.url)
-		if err != nil || u.Hostname() == "" || u.Port() == "" || u.Host+strings.TrimSuffix(u.Path, "/") != strings.TrimSuffix(path, "/") {
+		if err != nil || u.Hostname() == "" || u.Port() == "" || strings.TrimSuffix(path, "/") != u.Host {
 			return fmt.Errorf("%w: %q is not %s://HOST:PORT", ErrURL, t.url, scheme)
 		}
 		t.network, t.address = "tcp", u.Host
