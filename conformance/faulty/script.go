@@ -100,7 +100,7 @@ func (s *Script) answer() page {
 		return errorPage("400 Bad Request", "There is no REQUEST_METHOD.")
 	case method != "" && method != "GET" && method != "HEAD" && method != "POST" && !s.fault("takes-any-method"):
 		return s.methodPage(method)
-	case path != "" && !s.fault("ignores-path-info"), pathSet && s.fault("knows-no-empty-path"):
+	case path != "", pathSet && s.fault("knows-no-empty-path"):
 		return s.pathPage(path)
 	}
 	if p, refused := s.refusal(); refused {
@@ -114,7 +114,8 @@ func (s *Script) answer() page {
 
 // errorPage is a page for people.
 func errorPage(status, text string) page {
-	return page{status: status, kind: "text/html; charset=utf-8", body: "<!doctype html>\n<title>" + status + "</title>\n" + text + "\n"}
+	body := "<!doctype html>\n<title>" + status + "</title>\n" + text + "\n"
+	return page{status: status, kind: "text/html; charset=utf-8", body: body}
 }
 
 // methodPage refuses a method, section 4.3.
@@ -140,6 +141,9 @@ func (s *Script) pathPage(path string) page {
 		p := errorPage("302 Found", "The document is elsewhere.")
 		p.location = "http://localhost/other"
 		return s.redirect("document", p)
+	}
+	if s.fault("ignores-path-info") {
+		return s.echo("GET")
 	}
 	if p, found := s.file(path); found {
 		return p

@@ -74,7 +74,7 @@ func (s *Script) read(method string) (p page, failed bool) {
 	case errors.Is(err, strconv.ErrRange), length > bodyLimit:
 		return s.tooNew("413 Content Too Large", "The body is too large."), true
 	case err != nil && s.fault("errors-in-stdout"):
-		s.prints("bad CONTENT_LENGTH")
+		os.Stdout.WriteString("bad CONTENT_LENGTH\n")
 		fallthrough
 	case err != nil:
 		return errorPage("400 Bad Request", "CONTENT_LENGTH is no number."), true
@@ -86,8 +86,6 @@ func (s *Script) read(method string) (p page, failed bool) {
 	}
 	return s.readBody(int64(length), kind == "multipart/form-data")
 }
-
-func (s *Script) prints(text string) { os.Stdout.WriteString("script: " + text + "\n") }
 
 // tooNew is an error page whose status HTTP/1.0 does not know, section 6.3.3.
 func (s *Script) tooNew(status, text string) page {
