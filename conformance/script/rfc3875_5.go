@@ -2,6 +2,7 @@ package script
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 
 func nphCases() []conformance.Case {
 	needs := []string{needNPH}
-	return []conformance.Case{{
+	return slices.Concat(nphConnectionCases(needs), []conformance.Case{{
 		Name:   "script/5.2/nph-full-response",
 		Quote:  "An (HTTP) NPH script MUST return a complete HTTP response message",
 		Level:  conformance.Must,
@@ -24,6 +25,34 @@ func nphCases() []conformance.Case {
 			}
 		}),
 	}, {
+		Name: "script/5.2/nph-content-length",
+		Quote: "Nobody corrects what an NPH script says of its body: a client waits for the rest, or takes it for the " +
+			"next response.",
+		Level:  conformance.Security,
+		Needs:  needs,
+		Sends:  "a GET and a FOO",
+		Passes: "sends a body of Content-Length bytes, if it sends Content-Length",
+		Run:    test(func(t *T) { t.each(t.lengthIsTrue) }),
+	}, {
+		Name: "script/5.2/nph-newline-is-crlf",
+		Quote: "An (HTTP) NPH script MUST return a complete HTTP response message, currently described in section 6 of the " +
+			"HTTP specifications",
+		Level:  conformance.Must,
+		Needs:  needs,
+		Sends:  "a GET and a FOO",
+		Passes: "ends each line of the header with CR LF",
+		Run: test(func(t *T) {
+			t.each(func(r *response) {
+				header := r.stdout[:len(r.stdout)-len(r.body)]
+				t.Check(bytes.Count(header, []byte("\n")) == bytes.Count(header, []byte("\r\n")), "LF without CR: %.200q", header)
+			})
+		}),
+	}})
+}
+
+// nphConnectionCases are about what differs between versions of HTTP.
+func nphConnectionCases(needs []string) []conformance.Case {
+	return []conformance.Case{{
 		Name: "script/5.2/nph-no-keep-alive",
 		Quote: "Unless the implementation defines otherwise, the script MUST NOT indicate in its response that the client " +
 			"can send further requests over the same connection.",
@@ -49,29 +78,6 @@ func nphCases() []conformance.Case {
 			r := t.send(t.request("GET").set("SERVER_PROTOCOL", "HTTP/1.0"))
 			t.answers(r)
 			t.Check(!r.has("Transfer-Encoding"), "Transfer-Encoding: %s", r.value("Transfer-Encoding"))
-		}),
-	}, {
-		Name: "script/5.2/nph-content-length",
-		Quote: "Nobody corrects what an NPH script says of its body: a client waits for the rest, or takes it for the " +
-			"next response.",
-		Level:  conformance.Security,
-		Needs:  needs,
-		Sends:  "a GET and a FOO",
-		Passes: "sends a body of Content-Length bytes, if it sends Content-Length",
-		Run:    test(func(t *T) { t.each(t.lengthIsTrue) }),
-	}, {
-		Name: "script/5.2/nph-newline-is-crlf",
-		Quote: "An (HTTP) NPH script MUST return a complete HTTP response message, currently described in section 6 of the " +
-			"HTTP specifications",
-		Level:  conformance.Must,
-		Needs:  needs,
-		Sends:  "a GET and a FOO",
-		Passes: "ends each line of the header with CR LF",
-		Run: test(func(t *T) {
-			t.each(func(r *response) {
-				header := r.stdout[:len(r.stdout)-len(r.body)]
-				t.Check(bytes.Count(header, []byte("\n")) == bytes.Count(header, []byte("\r\n")), "LF without CR: %.200q", header)
-			})
 		}),
 	}}
 }
