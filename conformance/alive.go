@@ -74,7 +74,7 @@ func (r *runner) revive() bool {
 		return true
 	}
 	if err := r.target.Restart(r.ctx); err != nil {
-		return r.alive() == nil
+		return false
 	}
 	r.alive() // a program that has just begun refuses for a while
 	return r.alive() == nil
