@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/gangway-go/gangway/adapters/open"
+	"github.com/gangway-go/gangway/conformance/server"
 )
 
 // The exit codes. Those from exitNoConnection on are those of call.
@@ -30,6 +31,7 @@ const (
 
 // Main runs the command line of this process and returns its exit code.
 func Main() int {
+	server.Probe() // if it is one, this process ends here
 	return run(os.Args, streams{os.Stdin, os.Stdout, os.Stderr})
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,7 +43,10 @@ func conform(c *cli.Context, std streams, target conformance.Target, cases []con
 	x.options.Done = x.result
 	r, err := conformance.Run(ctx, target, x.cases, x.options)
 	x.progress.End()
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errors.New("interrupted before the first case")
+	case err != nil:
 		return conformError(err)
 	}
 	r.Suite, r.Target = suiteName(), x.subject()
@@ -88,7 +92,7 @@ func (x *conformRun) prepare(cases []conformance.Case) (err error) {
 		}
 	}
 	if c.Duration("timeout") <= 0 || c.Duration("total") < 0 || c.Int("jobs") < 0 {
-		return usage("--timeout, --total and --jobs cannot be negative")
+		return usage("--timeout has to be positive, --total and --jobs cannot be negative")
 	}
 	x.options = conformance.Options{
 		Patience: c.Duration("timeout"), Total: c.Duration("total"), Jobs: c.Int("jobs"), AllWire: c.Bool("all-wire"),
