@@ -220,7 +220,9 @@ func TestMatrixOfReports(t *testing.T) {
 	require.Zero(t, run(args, streams{nil, &out, os.Stderr}))
 	_, data, _ := strings.Cut(out.String(), `id="data">`)
 	data, _, _ = strings.Cut(data, "</script>")
-	var page struct{ Peers []struct{ ID, Results string } }
+	var page struct {
+		Peers []struct{ ID, Results string }
+	}
 	require.NoError(t, json.Unmarshal([]byte(data), &page))
 	require.Len(t, page.Peers, 2)
 	assert.Equal(t, page.Peers[0].Results, page.Peers[1].Results)
