@@ -46,6 +46,8 @@ func listenerFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "cert", Category: listeners, Usage: "PEM `FILE` with the certificate for https"},
 		&cli.StringFlag{Name: "key", Category: listeners, Usage: "PEM `FILE` with its key"},
+		&cli.StringFlag{Name: "http", Category: listeners, Value: "own", Usage: "`own|net`: who reads HTTP/1 without TLS, " +
+			"gangway or Go's net/http"},
 		&cli.StringFlag{Name: "socket-mode", Category: listeners, Usage: "`MODE` of Unix sockets, such as 0660"},
 		&cli.StringFlag{Name: "socket-owner", Category: listeners, Usage: "`USER:GROUP` of Unix sockets"},
 		&cli.DurationFlag{Name: "grace", Category: listeners, Value: 10 * time.Second,

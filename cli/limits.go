@@ -68,7 +68,7 @@ func (l *limits) apply(o *open.AppOptions) {
 	}
 }
 
-// httpHeader is how many bytes net/http may read before the limits see the request.
+// httpHeader is how many bytes of a request may be read before the limits see it.
 func (l *limits) httpHeader() int {
 	const most = 16 << 20
 	if l.URI == 0 || l.HeaderBytes == 0 || l.URI+l.HeaderBytes > most {

@@ -144,6 +144,13 @@ func (s *settings) parseListener(c *cli.Context) error {
 	o := &s.listener
 	o.Log, o.CertFile, o.KeyFile = s.log, c.String("cert"), c.String("key")
 	o.MaxHeader = s.limits.httpHeader()
+	switch v := c.String("http"); v {
+	case "own":
+	case "net":
+		o.NetHTTP = true
+	default:
+		return usage("--http %s: write own or net", v)
+	}
 	if mode := c.String("socket-mode"); mode != "" {
 		n, err := strconv.ParseUint(mode, 8, 32)
 		if err != nil || n == 0 || n > 0o777 {

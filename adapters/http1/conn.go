@@ -21,8 +21,9 @@ import (
 type conn struct {
 	s             *Server
 	nc            net.Conn
-	raw           syscall.RawConn       // nil if nc has none
-	try           func(fd uintptr) bool // tryRead
+	raw           syscall.RawConn                  // nil if nc has none
+	try           func(fd uintptr) bool            // tryRead
+	inform        func(int, adapters.Header) error // informational
 	tryErr        error
 	remote, local adapters.Endpoint
 
@@ -54,7 +55,19 @@ func newConn(s *Server, nc net.Conn) *conn {
 		c.raw, _ = sc.SyscallConn()
 		c.try = c.tryRead
 	}
+	c.inform = c.informational
 	return c
+}
+
+// informational is what a Request has as Informational: made once and not for each.
+func (c *conn) informational(status int, h adapters.Header) error {
+	c.mu.Lock()
+	x := c.x
+	c.mu.Unlock()
+	if x == nil {
+		return adapters.ErrAborted
+	}
+	return x.informational(status, h)
 }
 
 // serve reads and answers requests until the connection ends.

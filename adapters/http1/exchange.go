@@ -86,7 +86,7 @@ func (x *exchange) start(text string) error {
 	x.diag.Log, x.diag.ID = c.s.log(), x.req.ID
 	x.keep = !h.close
 	if h.minor > 0 {
-		x.req.Informational = x.informational
+		x.req.Informational = c.inform
 	}
 	if h.hasBody {
 		x.body.begin(x, h.length)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/gangway-go/gangway/adapters"
@@ -153,7 +154,10 @@ func (h *head) absoluteForm(target string) error {
 func validHost(s string) bool {
 	if s != "" && s[0] == '[' {
 		end := strings.IndexByte(s, ']')
-		if end < 0 || strings.Trim(s[1:end], "0123456789abcdefABCDEF:.%-_~") != "" {
+		if end < 0 {
+			return false
+		}
+		if addr, err := netip.ParseAddr(s[1:end]); err != nil || !addr.Is6() || addr.Zone() != "" {
 			return false
 		}
 		s = s[end+1:]
@@ -172,9 +176,10 @@ func validHost(s string) bool {
 	return s == "" || s[0] == ':' && strings.Trim(s[1:], "0123456789") == ""
 }
 
-// hostByte has the bytes of a registered name: unreserved, sub-delims and those of an escape.
+// hostByte has the bytes of a registered name, but for escapes, which nobody uses and some decode: unreserved and
+// sub-delims.
 var hostByte = func() (set [256]bool) {
-	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=%") {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=") {
 		set[c] = true
 	}
 	return set

@@ -82,6 +82,7 @@ func compareMount(t *testing.T, address, program string, questions []question, w
 	}
 	ways := map[string]string{
 		"HTTP/1.1":                direct,
+		"HTTP/1.1 of net/http":    listenNetHTTP(t, h),
 		"HTTP/2":                  direct,
 		"FastCGI behind nginx":    "http://" + peer.Nginx(t, nginxFastCGI(fcgi)),
 		"SCGI behind nginx":       "http://" + peer.Nginx(t, nginxSCGI(scgi)),

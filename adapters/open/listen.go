@@ -27,7 +27,7 @@ type ListenOptions struct {
 	SocketUID         int         // owner of a Unix socket, if SetOwner
 	SocketGID         int
 	SetOwner          bool
-	MaxHeader         int         // bytes of a request line and its fields; 0 means 64 KiB
+	MaxHeader         int // bytes of a request line and its fields; 0 means 64 KiB
 	// NetHTTP has net/http serve HTTP/1 on http listeners too, as it does HTTP/2 and TLS; else package http1 does.
 	NetHTTP bool
 	// Log takes failures and the diagnostics of applications; nil is slog.Default.

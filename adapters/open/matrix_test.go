@@ -47,7 +47,17 @@ func join(a, b adaptertest.Lacks) adaptertest.Lacks {
 // listen serves h at address until the test ends, and returns the real address.
 func listen(t *testing.T, address string, h adapters.Handler) string {
 	t.Helper()
-	l, err := open.Listen(address, h, open.ListenOptions{SocketMode: 0o666})
+	return listenWith(t, address, h, open.ListenOptions{SocketMode: 0o666})
+}
+
+func listenNetHTTP(t *testing.T, h adapters.Handler) string {
+	t.Helper()
+	return listenWith(t, "http://127.0.0.1:0", h, open.ListenOptions{NetHTTP: true})
+}
+
+func listenWith(t *testing.T, address string, h adapters.Handler, o open.ListenOptions) string {
+	t.Helper()
+	l, err := open.Listen(address, h, o)
 	require.NoError(t, err)
 	served := make(chan error, 1)
 	go func() { served <- l.Serve() }()
@@ -111,6 +121,9 @@ var frontends = []struct {
 }{
 	{"HTTP/1.1", "http", func(t *testing.T, h adapters.Handler, _ string) adapters.Handler {
 		return client(t, listen(t, "http://127.0.0.1:0", h))
+	}},
+	{"HTTP/1.1 of net/http", "http", func(t *testing.T, h adapters.Handler, _ string) adapters.Handler {
+		return client(t, listenNetHTTP(t, h))
 	}},
 	{"HTTP/2", "h2c", func(t *testing.T, h adapters.Handler, _ string) adapters.Handler {
 		target, err := url.Parse(listen(t, "http://127.0.0.1:0", h))
