@@ -26,7 +26,7 @@ func conformCommand(std streams) *cli.Command {
 	commands := []*cli.Command{
 		conformAppCommand(std), conformServerCommand(std), conformScriptCommand(std),
 		conformListCommand(std), conformExplainCommand(std), conformReplayCommand(std), conformMatrixCommand(std),
-		conformEchoCommand(std),
+		conformEchoCommand(std), conformConfigCommand(std),
 	}
 	var usages []string
 	for _, command := range commands {
@@ -47,7 +47,7 @@ const conformHelp = `an application; the cases about what it sees need the echo 
    gangway conform app fcgi+unix:///run/php/php-fpm.sock --script /srv/www/echo.php
 
 a web server, with the suite as the application behind it:
-   gangway conform config nginx --listen fcgi://127.0.0.1:9000 > nginx.conf
+   gangway conform config nginx --listen fcgi://127.0.0.1:9000
    gangway conform server http://127.0.0.1:8080 --listen fcgi://127.0.0.1:9000
 
 a CGI program:

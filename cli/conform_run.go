@@ -181,17 +181,21 @@ func (x *conformRun) subject() conformance.Subject {
 func suiteName() string { return "gangway " + version() }
 
 // commandLine is the command of this process as a shell takes it.
-func commandLine() string {
-	words := []string{"gangway"}
-	for _, arg := range os.Args[1:] {
+func commandLine() string { return "gangway " + strings.Join(shellWords(os.Args[1:]), " ") }
+
+// shellWords quotes what a shell would act upon.
+func shellWords(args []string) []string {
+	const plain = "-_./:=,+@%"
+	var words []string
+	for _, arg := range args {
 		if arg == "" || strings.ContainsFunc(arg, func(c rune) bool {
-			return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-_./:=,+@%", c)
+			return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune(plain, c)
 		}) {
 			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 		}
 		words = append(words, arg)
 	}
-	return strings.Join(words, " ")
+	return words
 }
 
 // verdict returns the failure that is the exit code; the reports have said the rest.
