@@ -30,8 +30,10 @@ func cgi4118Names() []conformance.Case {
 			Sends:  "X_Auth: evil and X-Auth: good",
 			Passes: "sets HTTP_X_AUTH once, to good, or refuses the request",
 			Run: test(func(t *T) {
-				if x := t.OfferGet("/app/x", "X_Auth: evil", "X-Auth: good"); x != nil {
-					x.Want("HTTP_X_AUTH", "good")
+				for range 4 { // some servers take one of the two by chance
+					if x := t.OfferGet("/app/x", "X_Auth: evil", "X-Auth: good"); x != nil {
+						x.Want("HTTP_X_AUTH", "good")
+					}
 				}
 			}),
 		},

@@ -99,16 +99,23 @@ func cgi415Security() []conformance.Case {
 			Quote:  "PHP with cgi.fix_pathinfo runs the image if it gets a path to a file that does not exist and ends in .php.",
 			Sends:  "a request for /img.jpg/x.php, where /img.jpg is a file",
 			Passes: "does not hand it to the application",
-			Run:    test(func(t *T) { t.Refused(t.Request("GET", "/img.jpg/x.php", "")) }),
+			Run:    test(func(t *T) { t.withheld("/img.jpg/x.php") }),
 		},
 		{
 			Name: "cgi/4.1.5/script-split-unicode-fold", Level: conformance.Security, Needs: []string{"php"},
 			Quote:  "Characters that only a Unicode case fold or normalisation makes equal to .php are part of other files' names.",
 			Sends:  "a request for /a.%EF%BD%90hp, whose p is a full-width letter",
 			Passes: "does not hand it to the application",
-			Run:    test(func(t *T) { t.Refused(t.Request("GET", "/a.%EF%BD%90hp", "")) }),
+			Run:    test(func(t *T) { t.withheld("/a.%EF%BD%90hp") }),
 		},
 	}
+}
+
+// withheld makes sure that the application is not asked for the path; a server may have a file there.
+func (t *T) withheld(path string) {
+	x, r := t.Do(t.Request("GET", path, ""), OK)
+	t.Check(x == nil, "the application got the request")
+	t.Valid(r)
 }
 
 // beneath makes sure that none of the paths leads out of the root.
