@@ -37,6 +37,11 @@ type FCGIApp struct {
 	active atomic.Int64 // requests that have begun and not ended
 	served atomic.Int64 // requests that have ended
 
+	accepted, empty atomic.Int64 // what some mutants count: connections, and those that were of no use
+	lock            sync.Mutex   // which one mutant holds too long
+
+	fcgiBreaksB
+
 	mu       sync.Mutex
 	ln       net.Listener
 	conns    map[*fcgiConn]bool
@@ -73,7 +78,8 @@ func (a *FCGIApp) Serve(ln net.Listener) error {
 			}
 			return err
 		}
-		if !fcgiWelcome(nc) {
+		nc = a.await(nc)
+		if !a.welcome(nc) || a.turnsAway() {
 			nc.Close()
 			<-slots
 			continue
@@ -95,6 +101,7 @@ func (a *FCGIApp) accepting() bool {
 
 func (a *FCGIApp) serve(nc net.Conn) {
 	c := newFCGIConn(a, nc)
+	c.gate()
 	a.mu.Lock()
 	a.conns[c] = true
 	stopping := a.stopping
@@ -123,7 +130,9 @@ func (a *FCGIApp) Shutdown() {
 		ln.Close()
 	}
 	for _, c := range conns {
-		c.retire()
+		if !a.fault("waits-for-open-connections") {
+			c.retire()
+		}
 	}
 }
 
@@ -137,18 +146,24 @@ func (a *FCGIApp) Close() {
 	}
 	a.mu.Unlock()
 	a.serves.Wait()
+	a.release()
 }
 
-// fcgiWelcome checks a web server against FCGI_WEB_SERVER_ADDRS, FastCGI 1.0 section 3.2.
-func fcgiWelcome(nc net.Conn) bool {
+// welcome checks a web server against FCGI_WEB_SERVER_ADDRS, FastCGI 1.0 section 3.2.
+func (a *FCGIApp) welcome(nc net.Conn) bool {
 	list, bound := os.LookupEnv(wire.WebServerAddrs)
-	if !bound {
+	peer, ok := nc.RemoteAddr().(*net.TCPAddr)
+	switch {
+	case a.misjudges(list, bound, peer):
+		return !ok || !bound || !fcgiListed(list, peer)
+	case !bound:
 		return true
 	}
-	peer, ok := nc.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return false
-	}
+	return ok && fcgiListed(list, peer)
+}
+
+// fcgiListed says whether the list has the address of the web server.
+func fcgiListed(list string, peer *net.TCPAddr) bool {
 	for addr := range strings.SplitSeq(list, ",") {
 		if allowed, err := netip.ParseAddr(addr); err == nil && allowed == peer.AddrPort().Addr().Unmap() {
 			return true

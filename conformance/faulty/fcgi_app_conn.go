@@ -30,6 +30,9 @@ type fcgiConn struct {
 	mu       sync.Mutex
 	requests map[uint16]*fcgiRequest // the active ones
 	ending   bool                    // to be closed when no request is active
+
+	fcgiMutantConn
+	fcgiConnBreaksB
 }
 
 func newFCGIConn(a *FCGIApp, nc net.Conn) *fcgiConn {
@@ -59,38 +62,53 @@ func (c *fcgiConn) serve() {
 	if err != io.EOF {
 		c.nc.Close()
 	}
+	c.lost(err)
 	c.answers.Wait()
 }
 
 // read reads one record. The error is io.EOF only between two records.
 func (c *fcgiConn) read() (wire.Header, error) {
 	var head [wire.HeaderLen]byte
-	if _, err := io.ReadFull(c.br, head[:]); err != nil {
+	if err := c.fill(head[:], nil); err != nil {
 		return wire.Header{}, err
 	}
 	h, _ := wire.ParseHeader(head[:])
-	if h.Version != wire.Version1 {
+	if h.Version != wire.Version1 && !c.tolerates(h) {
 		return h, errFCGIProtocol
 	}
 	if cap(c.content) < int(h.ContentLength) {
 		c.content = make([]byte, wire.MaxContent)
 	}
 	c.content = c.content[:h.ContentLength]
-	if _, err := io.ReadFull(c.br, c.content); err != nil {
-		return h, errors.Join(errFCGIProtocol, err)
+	if err := c.fill(c.content, &h); err != nil {
+		return h, err
 	}
-	_, err := c.br.Discard(int(h.PaddingLength))
-	return h, err
+	return h, c.skip(h)
 }
 
 // handle does what a record asks for. Records of inactive requests and types that make no sense here are ignored.
 func (c *fcgiConn) handle(h wire.Header, content []byte) error {
+	if done, err := c.mishandle(h, content); done {
+		return err
+	}
 	if h.RequestID == wire.NullRequestID {
 		return c.manage(h.Type, content)
 	}
+	return c.handleRequest(h, content)
+}
+
+// request returns the active request with the id, or nil.
+func (c *fcgiConn) request(id uint16) *fcgiRequest {
 	c.mu.Lock()
-	r := c.requests[h.RequestID]
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	return c.requests[id]
+}
+
+func (c *fcgiConn) handleRequest(h wire.Header, content []byte) error {
+	r := c.request(h.RequestID)
+	if done, err := c.deviate(h, content, r); done {
+		return err
+	}
 	switch {
 	case h.Type == wire.TypeBeginRequest && r != nil:
 		return errFCGIProtocol
@@ -113,32 +131,51 @@ func (c *fcgiConn) handle(h wire.Header, content []byte) error {
 // manage answers a management record, FastCGI 1.0 section 4.
 func (c *fcgiConn) manage(t wire.Type, content []byte) error {
 	if t != wire.TypeGetValues {
-		return c.write(wire.AppendUnknownType(nil, t))
+		return c.unknown(t, content)
+	}
+	if done, err := c.misquery(content); done {
+		return err
 	}
 	values := map[string]string{wire.MaxConns: "50", wire.MaxReqs: "50", wire.MpxsConns: "1"}
+	c.app.misstate(values)
 	var result []byte
 	for len(content) > 0 {
-		name, _, rest, err := wire.ParsePair(content)
+		name, value, rest, err := wire.ParsePair(content)
 		if err != nil {
+			result = c.app.malformed(result, content)
 			break
 		}
+		c.app.misread(content[0], value, values)
 		if value, ok := values[string(name)]; ok {
 			result = wire.AppendPair(result, string(name), value)
 			delete(values, string(name)) // so that the result fits into a record whatever is asked
+		} else {
+			result = c.app.unknownName(result, name, values)
 		}
 		content = rest
 	}
-	return c.write(appendFCGI(nil, wire.TypeGetValuesResult, wire.NullRequestID, result))
+	return c.result(appendFCGI(nil, wire.TypeGetValuesResult, wire.NullRequestID, result))
+}
+
+// unknown answers a management record of a type that is not known, FastCGI 1.0 section 4.2.
+func (c *fcgiConn) unknown(t wire.Type, content []byte) error {
+	if done, err := c.misunderstand(t, content); done {
+		return err
+	}
+	return c.write(wire.AppendUnknownType(nil, t))
 }
 
 // begin begins a request or rejects it, FastCGI 1.0 sections 5.1 and 5.5.
 func (c *fcgiConn) begin(id uint16, content []byte) error {
-	b, err := wire.ParseBeginRequest(content)
+	b, err := wire.ParseBeginRequest(c.app.stretch(content))
 	if err != nil {
 		return errFCGIProtocol
 	}
-	keep := b.Flags&wire.FlagKeepConn != 0
-	if b.Role < wire.RoleResponder || b.Role > wire.RoleFilter {
+	keep := b.Flags&wire.FlagKeepConn != 0 != c.mistakesFlags(b.Flags)
+	if b.Role = c.cast(b.Role); b.Role < wire.RoleResponder || b.Role > wire.RoleFilter {
+		if c.app.fault("closes-on-unknown-role") {
+			return errFCGIProtocol
+		}
 		return c.reject(id, keep, wire.StatusUnknownRole)
 	}
 	if c.app.active.Add(1) > fcgiMaxReqs {
@@ -147,6 +184,7 @@ func (c *fcgiConn) begin(id uint16, content []byte) error {
 	}
 	r := &fcgiRequest{conn: c, id: id, role: b.Role, keep: keep, names: map[string]int{}}
 	r.ctx, r.cancel = context.WithCancel(c.app.ctx)
+	c.begun(r)
 	c.mu.Lock()
 	c.requests[id] = r
 	c.mu.Unlock()
@@ -165,7 +203,7 @@ func (c *fcgiConn) reject(id uint16, keep bool, status wire.ProtocolStatus) erro
 func (c *fcgiConn) write(records []byte) error {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
-	_, err := c.nc.Write(records)
+	_, err := c.nc.Write(c.garbled(records))
 	return err
 }
 
@@ -196,7 +234,9 @@ func (c *fcgiConn) end(r *fcgiRequest, records []byte) {
 	delete(c.requests, r.id)
 	c.ending = c.ending || !r.keep
 	last := c.ending && len(c.requests) == 0
+	c.misend(r)
 	c.mu.Unlock()
+	c.abandon(r)
 	if c.write(records) != nil {
 		c.nc.Close()
 	}

@@ -34,41 +34,48 @@ type fcgiRequest struct {
 
 	echo     echo
 	answered bool // the answer has begun
+
+	fcgiMutantRequest
+	fcgiRequestBreaksB
 }
 
 // params takes a record FCGI_PARAMS, FastCGI 1.0 section 5.2: pairs may begin in one record and end in another.
 func (r *fcgiRequest) params(content []byte) {
-	if r.paramsEnded {
+	if r.paramsEnded && !r.fault("late-params-count") || r.misses(content) || r.misparse(content) {
 		return
 	}
 	if len(content) == 0 {
 		r.endParams()
 		return
 	}
-	if r.paramBytes += len(content); r.paramBytes > fcgiMaxParams {
+	if r.paramBytes += len(content); r.paramBytes > r.mostParams() && !r.overflows() {
 		r.bad, r.pairs = "too many parameters", nil
 		return
 	}
-	r.pairs = append(r.pairs, content...)
+	r.pairs = append(r.sharedPairs(), content...)
 	b := r.pairs
 	for len(b) > 0 {
-		name, value, rest, err := wire.ParsePair(b)
+		name, value, rest, err := r.parse(b)
 		if err != nil {
 			break
 		}
-		r.set(string(name), string(value))
+		r.take(string(name), string(value))
 		b = rest
 	}
 	if len(b) < len(r.pairs) { // else a long value that comes byte by byte would be moved each time
 		r.pairs = append(r.pairs[:0], b...)
 	}
+	r.parsed()
 }
 
 // set adds a variable. The last of several with one name counts. HTTP_PROXY, which comes from the client's field Proxy, would
 // be taken for the address of a proxy by libraries that the application uses.
 func (r *fcgiRequest) set(name, value string) {
-	if name == "HTTP_PROXY" {
+	if name == "HTTP_PROXY" && !r.fault("passes-proxy") {
 		return
+	}
+	if name == "CONTENT_LENGTH" && r.get("REQUEST_METHOD") == "" && r.fault("order-matters") {
+		value = "0"
 	}
 	if i, ok := r.names[name]; ok {
 		r.vars[i].value = value
@@ -88,7 +95,8 @@ func (r *fcgiRequest) get(name string) string {
 // endParams makes ready for the streams that follow.
 func (r *fcgiRequest) endParams() {
 	r.paramsEnded = true
-	if len(r.pairs) > 0 {
+	r.addVariables()
+	if len(r.pairs) > 0 && !r.overlooks() {
 		r.bad = "FCGI_PARAMS ends within a pair"
 	}
 	r.echo = echo{vars: r.vars, variants: modes(r.get("QUERY_STRING")), filter: r.role == wire.RoleFilter}
@@ -98,6 +106,7 @@ func (r *fcgiRequest) endParams() {
 	if r.role == wire.RoleFilter {
 		r.echo.data = newDigest(r.length("FCGI_DATA_LENGTH"))
 	}
+	r.mislimit()
 	r.proceed()
 }
 
@@ -118,20 +127,22 @@ func (r *fcgiRequest) length(name string) int64 {
 // stdin takes a record FCGI_STDIN.
 func (r *fcgiRequest) stdin(content []byte) {
 	switch {
-	case r.stdinEnded:
+	case r.stdinEnded || r.mishear(content):
 	case len(content) == 0:
 		r.stdinEnded = true
 		r.proceed()
+	case !r.paramsEnded && r.fault("loses-early-stdin"):
 	case !r.paramsEnded:
 		r.bad = "FCGI_STDIN before the end of FCGI_PARAMS"
-	case r.echo.body != nil:
-		r.echo.body.add(content)
+	case r.echo.body != nil && !r.bodyless:
+		r.echo.body.add(r.kept(content))
 	}
 }
 
 // data takes a record FCGI_DATA, FastCGI 1.0 section 6.4.
 func (r *fcgiRequest) data(content []byte) {
 	switch {
+	case r.misfile(content):
 	case r.role != wire.RoleFilter || r.dataEnded:
 	case len(content) == 0:
 		r.dataEnded = true
@@ -146,14 +157,15 @@ func (r *fcgiRequest) data(content []byte) {
 // proceed starts the answer as soon as all is there that the role and the mode need, FastCGI 1.0 sections 6.2 to 6.4.
 func (r *fcgiRequest) proceed() {
 	_, unread := r.echo.variants["noread"]
-	ready := r.paramsEnded
+	unread = unread && !r.fault("reads-all-first")
+	ready := r.paramsEnded && !r.deaf
 	switch r.role {
 	case wire.RoleResponder:
 		ready = ready && (r.stdinEnded || unread)
 	case wire.RoleFilter:
 		ready = ready && r.stdinEnded && (r.dataEnded || unread)
 	}
-	if ready {
+	if r.misjudge(&ready); ready {
 		r.answered = true
 		r.conn.answers.Go(r.answer)
 	}
@@ -161,6 +173,9 @@ func (r *fcgiRequest) proceed() {
 
 // abort obeys FCGI_ABORT_REQUEST, FastCGI 1.0 section 5.4.
 func (r *fcgiRequest) abort() {
+	if r.ignoresAbort() {
+		return
+	}
 	if r.answered {
 		r.cancel()
 		return
@@ -171,12 +186,13 @@ func (r *fcgiRequest) abort() {
 // answer runs the application proper.
 func (r *fcgiRequest) answer() {
 	stdout, stderr := &fcgiStream{r: r, t: wire.TypeStdout}, &fcgiStream{r: r, t: wire.TypeStderr}
+	r.answering(stdout)
 	status, err := 0, error(nil)
 	switch {
 	case r.bad != "":
 		_, err = io.WriteString(stdout, "Status: 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n"+r.bad+"\n")
 	case r.role == wire.RoleAuthorizer:
-		_, err = io.WriteString(stdout, "Status: 200 OK\r\nVariable-ECHO: 1\r\n\r\n")
+		_, err = io.WriteString(stdout, r.authorizer("Status: 200 OK\r\nVariable-ECHO: 1\r\n\r\n"))
 	default:
 		status, err = r.echo.respond(r.ctx, stdout, stderr)
 	}
@@ -186,7 +202,7 @@ func (r *fcgiRequest) answer() {
 	case err != nil:
 		status = 1
 	}
-	r.end(status, stderr.used)
+	r.end(r.misreport(status, err, stdout), stderr.used)
 }
 
 // end closes the streams and the request, FastCGI 1.0 section 5.5.
@@ -195,7 +211,8 @@ func (r *fcgiRequest) end(status int, stderr bool) {
 	if stderr {
 		records = appendFCGI(records, wire.TypeStderr, r.id, nil)
 	}
-	r.conn.end(r, wire.EndRequest{AppStatus: uint32(status)}.Append(records, r.id))
+	end := wire.EndRequest{AppStatus: uint32(status)}.Append(nil, r.id)
+	r.conn.end(r, append(r.misclose(records, end, stderr), end...))
 }
 
 // fcgiStream writes a stream of a request. What is written is on its way when Write returns.
@@ -207,6 +224,9 @@ type fcgiStream struct {
 
 // Write writes p as records, until the request is aborted.
 func (s *fcgiStream) Write(p []byte) (int, error) {
+	if skip := s.distort(&p); skip {
+		return len(p), nil
+	}
 	for written := 0; written < len(p); {
 		if s.r.ctx.Err() != nil {
 			return written, context.Cause(s.r.ctx)

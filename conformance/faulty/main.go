@@ -41,11 +41,11 @@ func fcgiMain(name string) error {
 	if peer != "fcgi-app" {
 		return fmt.Errorf("there is no application %q", name)
 	}
+	app := &FCGIApp{Fault: name}
 	ln, err := net.FileListener(os.NewFile(0, "listening socket"))
-	if err != nil {
+	if err = app.endsAtStart(err); err != nil {
 		return err
 	}
-	app := &FCGIApp{Fault: name}
 	app.Requests, _ = strconv.ParseInt(os.Getenv(requestsEnv), 10, 64)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
