@@ -23,11 +23,15 @@ func Listener() (net.Listener, error) {
 	return ln, nil
 }
 
-// webServerAddrs returns the addresses in FCGI_WEB_SERVER_ADDRS, FastCGI 1.0 section 3.2; none if it is not set.
+// webServerAddrs returns the addresses in FCGI_WEB_SERVER_ADDRS, FastCGI 1.0 section 3.2; none if it is not set. A list without
+// an address allows nobody, which is a list of the invalid address.
 func webServerAddrs() (addrs []netip.Addr, err error) {
-	list := os.Getenv(wire.WebServerAddrs)
-	if list == "" {
+	list, bound := os.LookupEnv(wire.WebServerAddrs)
+	switch {
+	case !bound:
 		return nil, nil
+	case list == "":
+		return []netip.Addr{{}}, nil
 	}
 	for text := range strings.SplitSeq(list, ",") {
 		addr, err := netip.ParseAddr(strings.TrimSpace(text))

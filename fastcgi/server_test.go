@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -368,7 +369,8 @@ func TestServerWebServerAddrs(t *testing.T) {
 		env           string
 		served        bool
 	}{
-		{"everybody", "tcp", nil, "", true},
+		{"everybody", "tcp", nil, "unset", true},
+		{"list of nobody", "tcp", nil, "", false},
 		{"member", "tcp", nil, "10.9.9.9,127.0.0.1", true},
 		{"member after a space", "tcp", nil, "10.9.9.9, 127.0.0.1", true},
 		{"mapped member", "tcp", nil, "::ffff:127.0.0.1", true},
@@ -382,6 +384,9 @@ func TestServerWebServerAddrs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("FCGI_WEB_SERVER_ADDRS", tt.env)
+			if tt.env == "unset" {
+				os.Unsetenv("FCGI_WEB_SERVER_ADDRS")
+			}
 			ts := serveTest(t, tt.network, &Server{Handler: testApp, WebServerAddrs: tt.addrs, MaxConns: 1})
 			for range 3 { // who is refused takes nobody's place
 				w := ts.dial()
