@@ -5,7 +5,6 @@ package server
 import (
 	"errors"
 	"net"
-	"os"
 	"syscall"
 	"time"
 )
@@ -26,7 +25,7 @@ func (t *T) clog() error {
 	raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) })
 	for range 8 {
 		conn, err := net.DialTimeout(ln.Addr().Network(), ln.Addr().String(), 200*time.Millisecond)
-		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EAGAIN) {
+		if slow, ok := err.(net.Error); ok && slow.Timeout() || errors.Is(err, syscall.EAGAIN) {
 			return nil
 		}
 		if err != nil {

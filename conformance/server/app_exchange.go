@@ -34,6 +34,7 @@ type Exchange struct {
 	dialect dialect
 	lease   *lease
 	in      []byte // read and not understood yet
+	head    string // of SCGI and uwsgi: the netstring or packet with the meta-variables
 	body    []byte
 	aborted bool // FCGI_ABORT_REQUEST has come
 	hold    bool

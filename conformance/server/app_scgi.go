@@ -48,6 +48,7 @@ func (simpleCGI) begin(x *Exchange) {
 	for {
 		content, rest, err := wire.ParseNetstring(x.in, maxHead)
 		if err == nil {
+			x.head = string(x.in[:len(x.in)-len(rest)])
 			x.in = rest
 			x.Vars = x.t.headers(string(content))
 			return
@@ -94,6 +95,7 @@ func (microWSGI) begin(x *Exchange) {
 			x.fillHead()
 			continue
 		}
+		x.head = string(x.in[:len(x.in)-len(rest)])
 		for x.in = bytes.Clone(rest); len(block) > 0; {
 			name, value, others, err := uwsgi.ParsePair(block)
 			x.t.Check(err == nil, "the block ends within a pair, after %d pairs", len(x.Vars))

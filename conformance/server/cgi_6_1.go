@@ -12,7 +12,7 @@ func silent(beginning string) Reply {
 		if beginning != "" {
 			x.Write(beginning)
 		}
-		x.t.Grace(x.t.target.Timeout)
+		x.t.Grace(2 * x.t.target.Timeout) // some look at the clock now and then only
 	}
 }
 

@@ -87,7 +87,11 @@ func cgi72Streams() []conformance.Case {
 				for sent := 0; sent < len(body); {
 					got, err := x.ReadBody(sent + 1)
 					x.Write(got[sent:])
-					if sent = len(got); err != nil {
+					sent = len(got)
+					if errors.Is(err, errSilent) {
+						t.Hang("the body stops after %d bytes", sent)
+					}
+					if err != nil {
 						t.Fail("the body ends after %d bytes: %v", sent, err)
 					}
 				}
@@ -183,7 +187,7 @@ func cgi72End() []conformance.Case {
 					x.order(doGrandchild)
 					x.Write(plain + "\nbody")
 					x.order(doExit, 0)
-					t.Grace(t.target.Timeout)
+					t.Grace(2 * t.target.Timeout)
 				})
 				t.Valid(r)
 				t.Check(string(r.Body) == "body" && r.End != Silent, "%v", r)

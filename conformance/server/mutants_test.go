@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -55,5 +56,14 @@ func TestClean(t *testing.T) {
 			}
 			t.Log(report.Counts(), report.Target.Facts)
 		})
+	}
+}
+
+func TestSlowest(t *testing.T) {
+	report, err := conformance.Run(context.Background(), gateway(t, "fcgi", ""), Cases(), mutantOptions)
+	require.NoError(t, err)
+	slices.SortFunc(report.Results, func(a, b conformance.Result) int { return int(b.Duration - a.Duration) })
+	for _, r := range report.Results[:25] {
+		t.Log(r.Name, r.Duration, r.Outcome)
 	}
 }

@@ -43,6 +43,7 @@ const (
 	toldInput  frameKind = 'i' // bytes of standard input
 	toldEnd    frameKind = 'z' // the end of standard input; an error if there are bytes
 	toldFailed frameKind = 'w' // output could not be written
+	toldStuck  frameKind = 'k' // output has not been read for a while
 )
 
 // What the probe is told to do.

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // probe is the CGI program that file has started; it returns the exit status.
@@ -143,9 +144,29 @@ func (p *probing) command() (frameKind, []byte, error) {
 	return kind, data, err
 }
 
+// write writes output. A process whose output nobody reads dies when the suite has gone.
 func (p *probing) write(to io.Writer, data []byte) {
-	if _, err := to.Write(data); err != nil {
+	done := make(chan struct{})
+	go p.watch(done)
+	_, err := to.Write(data)
+	close(done)
+	if err != nil {
 		p.tell(appendFrame(nil, toldFailed, []byte(err.Error())))
+	}
+}
+
+// watch ends the process if the suite goes before done is closed.
+func (p *probing) watch(done <-chan struct{}) {
+	for gone := false; ; {
+		select {
+		case <-done:
+			return
+		case <-time.After(time.Second):
+		}
+		if gone {
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
+		gone = p.tell(appendFrame(nil, toldStuck, nil)) != nil
 	}
 }
 
