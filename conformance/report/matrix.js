@@ -48,10 +48,11 @@ function drawSection(cases) {
     const n = cases.filter(c => bad.includes(c.row[i])).length;
     return '<td>' + (n || '') + '</td>';
   });
+  const source = cases.map(c => c.source).reduce((a, b) => b.length < a.length ? b : a);
   const rows = cases.map(c => '<tr class="l' + c.level + '" data-case="' + c.index + '"><th scope="row" title="' + escape(c.name) +
     '"><span class="level">' + shortLevels[c.level] + '</span>' + escape(c.slug) + '</th>' +
     [...c.row].map(l => '<td class="' + classOf(l) + '">' + shapes[l] + '</td>').join('') + '</tr>');
-  return '<tbody><tr class="group"><th scope="rowgroup">' + escape(cases[0].section) + '<small>' + escape(cases[0].source) +
+  return '<tbody><tr class="group"><th scope="rowgroup">' + escape(cases[0].section) + '<small>' + escape(source) +
     '</small></th>' + failed.join('') + '</tr>' + rows.join('') + '</tbody>';
 }
 
@@ -151,7 +152,7 @@ function filter() {
   }
   hiddenColumns.textContent = columns.map((show, i) => show ? '' :
     '#matrix tr > :nth-child(' + (i + 2) + ') { display: none }').join('\n');
-  $('shown').textContent = shown + ' of ' + data.cases.length + ' cases, ' + columns.filter(Boolean).length + ' peers';
+  $('shown').textContent = shown + ' of ' + data.cases.length + ' cases, peers: ' + columns.filter(Boolean).length;
   drawCounts(of);
 }
 
@@ -210,7 +211,7 @@ function hex(s) {
 }
 
 function wire(events, strings) {
-  const lines = events.map(([at, conn, kind, content, size]) => {
+  const lines = events.map(([at, conn, kind, content, size, records]) => {
     const name = strings[kind];
     const value = strings[content];
     const time = (at / 1000).toFixed(3).padStart(7) + ' s  ';
@@ -219,7 +220,8 @@ function wire(events, strings) {
     }
     const cut = value.length === size ? '' : value.length ? ', of which the first ' + value.length : ', not shown';
     const verb = name === 'send' ? 'suite sends ' : 'target sends ';
-    return '<span class="' + name + '">' + time + '#' + conn + ' ' + verb + size + ' bytes' + cut + '</span>\n' + hex(value);
+    return '<span class="' + name + '">' + time + '#' + conn + ' ' + verb + size + ' bytes' + cut + '</span>\n' +
+      (strings[records] ? '<span class="meta">      ' + escape(strings[records]) + '</span>\n' : '') + hex(value);
   });
   return '<h3>Wire log</h3><pre>' + lines.join('') + '</pre>';
 }
@@ -251,8 +253,8 @@ function peerPanel(i) {
   return '<h2>' + escape(label(s)) + '</h2><p>' + rows.map(([l, n]) => tag(l) + n + ' ').join(' ') + '</p>' +
     pairs([['role', s.role], ['protocol', s.protocol], ['address', s.address], ['date', p.date], ['took', p.seconds.toFixed(1) + ' s'],
       ['suite', p.suite], ['ended early', p.gone ? 'the target died and did not come back' : ''], ...Object.entries(s.facts || {})]) +
-    (s.command ? '<h3>Command</h3><pre>' + escape(s.command) + '</pre>' : '') +
-    (s.config ? '<h3>Configuration</h3><pre>' + escape(s.config) + '</pre>' : '');
+    (s.command ? '<h3>Command</h3><pre class="text">' + escape(s.command) + '</pre>' : '') +
+    (s.config ? '<h3>Configuration</h3><pre class="text">' + escape(s.config) + '</pre>' : '');
 }
 
 let drawn = 0;

@@ -26,7 +26,7 @@ type cell struct {
 	Info   []int    `json:"i,omitempty"`
 	Millis int64    `json:"t"`
 	Runs   int      `json:"n"`
-	Wire   [][5]int `json:"w,omitempty"` // milliseconds, connection, kind, data, size
+	Wire   [][6]int `json:"w,omitempty"` // milliseconds, connection, kind, data, size, records
 }
 
 // block returns the block for the cases from start to end, as zlib in base64.
@@ -65,7 +65,7 @@ func (b *block) cell(r *conformance.Result, limit int) cell {
 	}
 	for _, e := range clip(r.Wire, limit) {
 		at := int(e.At / time.Millisecond)
-		c.Wire = append(c.Wire, [5]int{at, e.Conn, b.text([]byte(e.Kind)), b.text(e.Data), size(&e)})
+		c.Wire = append(c.Wire, [6]int{at, e.Conn, b.text([]byte(e.Kind)), b.text(e.Data), size(&e), b.text([]byte(e.records))})
 	}
 	return c
 }

@@ -42,7 +42,7 @@ type block struct {
 	C map[string]struct {
 		G, T, N int
 		I       []int
-		W       [][5]int
+		W       [][6]int
 	}
 }
 
