@@ -16,4 +16,6 @@ type Fault struct {
 }
 
 // Faults returns all faults of all peers.
-func Faults() []Fault { return slices.Concat(scriptFaults, fcgiAppFaultsA) }
+func Faults() []Fault {
+	return slices.Concat(scriptFaults, fcgiAppFaultsA, fcgiAppFaultsB, fcgiAppFaultsC, gatewayRequestFaults, gatewayVariableFaults())
+}

@@ -99,7 +99,7 @@ func (c *gatewayConn) watch(body *gatewayBody, gone context.CancelCauseFunc) <-c
 				continue
 			case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, bufio.ErrBufferFull):
 			default:
-				if !c.gateway.fault.is("ignores-disconnect") {
+				if !c.gateway.fault.in("ignores-disconnect", "pads-short-bodies", "ends-chunks-early") {
 					gone(errGone)
 				}
 			}
@@ -126,10 +126,10 @@ func (c *gatewayConn) readLine(budget *int) (string, error) {
 		}
 	}
 	text, ok := strings.CutSuffix(string(line), "\r\n")
-	if !ok {
+	if !ok && !c.gateway.fault.is("bare-lf-ends-lines") {
 		return "", refuse(http.StatusBadRequest)
 	}
-	return text, nil
+	return strings.TrimSuffix(text, "\n"), nil
 }
 
 // readRequest reads a request as far as its fields, RFC 9112 section 3.
@@ -145,11 +145,11 @@ func (c *gatewayConn) readRequest() (*gatewayRequest, error) {
 	r := &gatewayRequest{local: c.LocalAddr(), remote: c.RemoteAddr()}
 	_, r.secure = c.Conn.(*tls.Conn)
 	words := strings.Split(line, " ")
-	if len(words) != 3 || !isToken(words[0]) || !isVisible(words[1]) {
+	if len(words) != 3 || !isToken(words[0]) || !c.gateway.isTarget(words[1]) {
 		return r, refuse(http.StatusBadRequest)
 	}
 	r.method, r.target, r.proto = words[0], words[1], words[2]
-	if r.proto != "HTTP/1.1" && r.proto != "HTTP/1.0" {
+	if r.proto != "HTTP/1.1" && r.proto != "HTTP/1.0" && !c.gateway.fault.is("any-version") {
 		return r, refuse(http.StatusHTTPVersionNotSupported)
 	}
 	if r.fields, err = c.readFields(&budget); err != nil {
@@ -166,6 +166,9 @@ func (c *gatewayConn) readFields(budget *int) ([]Var, error) {
 		if err != nil || line == "" {
 			return fields, err
 		}
+		if c.gateway.misread(&fields, line) {
+			continue
+		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || !isToken(name) || !isValue(value) { // also: a line that continues another begins with a space
 			return nil, refuse(http.StatusBadRequest)
@@ -177,19 +180,27 @@ func (c *gatewayConn) readFields(budget *int) ([]Var, error) {
 	}
 }
 
+// isTarget says whether a word of the request line can be its target.
+func (g *Gateway) isTarget(s string) bool {
+	return isVisible(s) || g.fault.is("loses-raw-bytes")
+}
+
 // check finds what a request of HTTP/1.1 must have and must not have.
 func (g *Gateway) check(r *gatewayRequest) error {
 	hosts := r.values("Host")
-	if len(hosts) > 1 || len(hosts) == 0 && r.proto == "HTTP/1.1" {
+	few := len(hosts) == 0 && r.proto == "HTTP/1.1" && !g.fault.is("host-is-optional")
+	if few || len(hosts) > 1 && !g.fault.is("first-host-wins") {
 		return refuse(http.StatusBadRequest)
 	}
-	if len(hosts) == 1 {
+	if len(hosts) > 0 {
 		r.host = hosts[0]
 	}
 	if err := g.locate(r); err != nil {
 		return err
 	}
-	if r.host != "" && !isHost(r.host) || len(r.values("Content-Type")) > 1 {
+	types := r.values("Content-Type")
+	bad := r.host != "" && !isHost(r.host) && !g.fault.is("any-host")
+	if bad || len(types) > 1 && !g.fault.is("joins-types") {
 		return refuse(http.StatusBadRequest)
 	}
 	return g.frame(r)
@@ -198,6 +209,9 @@ func (g *Gateway) check(r *gatewayRequest) error {
 // frame finds out how long the body is, RFC 9112 section 6.
 func (g *Gateway) frame(r *gatewayRequest) error {
 	codings, lengths := r.values("Transfer-Encoding"), r.values("Content-Length")
+	if g.misframe(r, codings, lengths) {
+		return nil
+	}
 	switch {
 	case len(codings) > 1, len(codings) == 1 && (len(lengths) > 0 || r.proto == "HTTP/1.0"):
 		return refuse(http.StatusBadRequest)
@@ -215,6 +229,9 @@ func (g *Gateway) frame(r *gatewayRequest) error {
 
 // declared reads the value of Content-Length.
 func (g *Gateway) declared(r *gatewayRequest, value string) error {
+	if g.misjudge(r, value) {
+		return nil
+	}
 	if value == "" || strings.Trim(value, "0123456789") != "" {
 		return refuse(http.StatusBadRequest)
 	}
@@ -250,9 +267,9 @@ func (r *gatewayRequest) has(name, word string) bool {
 }
 
 // keeps says whether the client wants to send another request.
-func (r *gatewayRequest) keeps() bool {
+func (g *Gateway) keeps(r *gatewayRequest) bool {
 	if r.proto == "HTTP/1.0" {
-		return false
+		return g.fault.is("old-chunks") && r.has("Connection", "keep-alive")
 	}
 	return !r.has("Connection", "close")
 }

@@ -29,18 +29,34 @@ type gatewayBody struct {
 
 // attach gives r its body.
 func (c *gatewayConn) attach(r *gatewayRequest, body *gatewayBody) error {
-	body.wait = r.proto == "HTTP/1.1" && r.has("Expect", "100-continue") && r.length != 0
+	fault := c.gateway.fault
+	body.wait = r.proto == "HTTP/1.1" && r.has("Expect", "100-continue") && r.length != 0 && !fault.is("never-continues")
+	if fault.is("continues-at-once") && body.wait || fault.is("continues-old-clients") && r.proto == "HTTP/1.0" && r.length > 0 {
+		c.send100()
+		body.wait = false
+	}
+	if fault.is("refuses-expectations") && r.has("Expect", "x") {
+		return refuse(http.StatusInternalServerError)
+	}
 	switch {
 	case r.length < 0:
 		if body.wait {
 			c.send100()
 		}
-		content, err := c.readChunked()
+		content, err := c.readChunked(r)
 		if err != nil {
 			return err
 		}
 		r.body, r.length = io.NopCloser(strings.NewReader(content)), int64(len(content))
+	case r.length == 0 && fault.is("invents-body") && r.has("Content-Length", "0"):
+		r.body, r.length = io.NopCloser(strings.NewReader("\n")), 1
 	case r.length > 0:
+		if r.length <= 3 && fault.is("loses-last-byte") {
+			r.length--
+		}
+		if fault.is("cuts-long-bodies") {
+			r.length = min(r.length, 1<<16-1)
+		}
 		body.out.unasked = body.wait
 		r.body, body.left = body, r.length
 		return nil
@@ -79,6 +95,12 @@ func (b *gatewayBody) Read(p []byte) (int, error) {
 		close(b.done)
 		return n, nil
 	}
+	if err != nil && b.conn.gateway.fault.is("pads-short-bodies") {
+		n = int(min(int64(len(p)), b.left))
+		clear(p[:n])
+		b.left -= int64(n)
+		return n, nil
+	}
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
@@ -104,7 +126,7 @@ func (b *gatewayBody) Close() error {
 
 // drain reads what is left of the body, if that is not too much and will come.
 func (b *gatewayBody) drain() bool {
-	if b.left == 0 {
+	if b.left == 0 || b.conn.gateway.fault.is("never-drains") {
 		return true
 	}
 	if b.left > maxDrained || b.out.unasked {
@@ -117,25 +139,35 @@ func (b *gatewayBody) drain() bool {
 }
 
 // readChunked reads a body in the chunked coding, RFC 9112 section 7.1. Extensions and trailers are ignored.
-func (c *gatewayConn) readChunked() (string, error) {
+func (c *gatewayConn) readChunked(r *gatewayRequest) (string, error) {
 	var content strings.Builder
-	budget := maxHeader + maxBody
-	for {
+	budget, fault := maxHeader+maxBody, c.gateway.fault
+	for chunks := 0; ; chunks++ {
 		size, err := c.readChunkSize(&budget)
+		if err != nil && fault.is("ends-chunks-early") {
+			return content.String(), nil
+		}
 		if err != nil {
 			return "", err
 		}
 		if size == 0 {
-			_, err := c.readFields(&budget)
+			trailers, err := c.readFields(&budget)
+			if fault.is("merges-trailers") {
+				r.fields = append(r.fields, trailers...)
+			}
 			return content.String(), err
 		}
 		if int64(content.Len())+size > maxBody {
 			return "", refuse(http.StatusRequestEntityTooLarge)
 		}
-		if _, err := io.CopyN(&content, c.br, size); err != nil {
+		var to io.Writer = &content
+		if chunks >= 9999 && fault.is("loses-late-chunks") {
+			to = io.Discard
+		}
+		if _, err := io.CopyN(to, c.br, size); err != nil {
 			return "", err
 		}
-		if line, err := c.readLine(&budget); err != nil || line != "" {
+		if line, err := c.readLine(&budget); err != nil || line != "" && !fault.is("skips-to-chunk-end") {
 			return "", errors.Join(refuse(http.StatusBadRequest), err)
 		}
 	}
@@ -146,10 +178,13 @@ func (c *gatewayConn) readChunkSize(budget *int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	digits, extension, _ := strings.Cut(line, ";")
-	digits = strings.TrimRight(digits, " \t")
+	digits, extension, extended := strings.Cut(line, ";")
+	digits = c.gateway.lax(strings.TrimRight(digits, " \t"))
 	size, err := strconv.ParseInt(digits, 16, 48)
-	if err != nil || !isHex(digits[0]) || !isValue(extension) {
+	if errors.Is(err, strconv.ErrRange) && c.gateway.fault.is("chunk-size-wraps") {
+		return 0, nil
+	}
+	if err != nil || !isHex(digits[0]) || !isValue(extension) || extended && c.gateway.fault.is("refuses-extensions") {
 		return 0, refuse(http.StatusBadRequest)
 	}
 	return size, nil

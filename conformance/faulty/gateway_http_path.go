@@ -20,28 +20,42 @@ type place struct {
 // locate splits the target of r, RFC 9112 section 3.2, into host, path and query.
 func (g *Gateway) locate(r *gatewayRequest) error {
 	target := r.target
-	if target == "*" {
+	if target == "*" && !g.fault.is("asterisk-is-path") {
 		return nil
+	}
+	if target == "*" {
+		target = "/app/*"
 	}
 	if scheme, rest, ok := strings.Cut(target, "://"); ok && isToken(scheme) {
 		host, _, _ := strings.Cut(rest, "/")
 		host, _, _ = strings.Cut(host, "?")
-		r.setHost(host)
+		if !g.fault.is("believes-other-host") {
+			r.setHost(host)
+		}
 		target = rest[len(host):]
 		if !strings.HasPrefix(target, "/") {
 			target = "/" + target
 		}
 	}
-	if !strings.HasPrefix(target, "/") || strings.Contains(target, "#") {
+	if !strings.HasPrefix(target, "/") || strings.Contains(target, "#") && !g.fault.is("keeps-fragment") {
 		return refuse(http.StatusBadRequest)
 	}
 	r.target = target
 	raw, query, _ := strings.Cut(target, "?")
-	decoded, ok := decodePath(raw)
+	if g.fault.is("loses-raw-bytes") {
+		query = ascii(query)
+	}
+	decoded, ok := g.decodePath(raw)
+	if ok && !g.fault.is("keeps-dots") {
+		decoded, ok = g.resolveDots(decoded)
+	}
 	if !ok {
 		return refuse(http.StatusBadRequest)
 	}
 	r.path, r.query = decoded, query
+	if g.fault.is("slash-from-escape") && strings.Contains(strings.ToLower(raw), "%2f") {
+		r.target = decoded
+	}
 	return nil
 }
 
@@ -55,32 +69,38 @@ func (r *gatewayRequest) setHost(host string) {
 	}
 }
 
-// decodePath decodes a path once and resolves its dot segments. It takes neither control characters nor an encoded slash, for a
-// decoded path could not tell it from one that divides, nor a path that leads out of the root.
-func decodePath(raw string) (string, bool) {
+// decodePath decodes a path once. It takes neither control characters nor an encoded slash, for a decoded path could not tell it
+// from one that divides.
+func (g *Gateway) decodePath(raw string) (string, bool) {
 	var b strings.Builder
 	for i := 0; i < len(raw); i++ {
 		ch := raw[i]
 		if ch == '%' {
 			if i+2 >= len(raw) || !isHex(raw[i+1]) || !isHex(raw[i+2]) {
+				if g.fault.is("drops-bad-escapes") {
+					continue
+				}
 				return "", false
 			}
 			ch = unhex(raw[i+1])<<4 | unhex(raw[i+2])
 			i += 2
-			if ch == '/' {
+			if ch == '/' && !g.fault.is("slash-from-escape") {
 				return "", false
 			}
 		}
-		if ch < ' ' || ch == 0x7f {
+		if (ch < ' ' || ch == 0x7f) && !g.fault.in("passes-nul-in-path", "breaks-lines-of-path") {
 			return "", false
 		}
 		b.WriteByte(ch)
 	}
-	return resolveDots(b.String())
+	return b.String(), true
 }
 
-// resolveDots leaves empty segments as they are.
-func resolveDots(decoded string) (string, bool) {
+// resolveDots takes no path that leads out of the root, and leaves empty segments as they are.
+func (g *Gateway) resolveDots(decoded string) (string, bool) {
+	if g.fault.is("drops-dots") {
+		return strings.NewReplacer("/..", "", "/.", "").Replace(decoded), true
+	}
 	segments := strings.Split(decoded, "/")[1:]
 	var kept []string
 	for i, segment := range segments {
@@ -109,8 +129,9 @@ func (g *Gateway) find(r *gatewayRequest) (place, error) {
 		return place{}, refuse(http.StatusNotImplemented)
 	}
 	for _, mount := range []string{"/app", "/app2", "/auth"} {
-		if r.path == mount || strings.HasPrefix(r.path, mount+"/") {
-			if mount == "/auth" {
+		begins := mount == "/app" && strings.HasPrefix(r.path, "/appl") && g.fault.is("splits-segments")
+		if r.path == mount || strings.HasPrefix(r.path, mount+"/") || begins {
+			if mount == "/auth" && !g.unguarded(r) {
 				if err := g.authenticate(r); err != nil {
 					return place{}, err
 				}
@@ -129,6 +150,9 @@ func (g *Gateway) find(r *gatewayRequest) (place, error) {
 
 // findFile finds the first beginning of the path that is a file.
 func (g *Gateway) findFile(r *gatewayRequest) (place, error) {
+	if at, ok := g.guessScript(r); ok {
+		return at, nil
+	}
 	for i := 1; i <= len(r.path); i++ {
 		if i < len(r.path) && r.path[i] != '/' {
 			continue
@@ -156,7 +180,7 @@ func (g *Gateway) authenticate(r *gatewayRequest) error {
 		scheme, credentials, _ := strings.Cut(value, " ")
 		text, err := base64.StdEncoding.DecodeString(credentials)
 		user, password, ok := strings.Cut(string(text), ":")
-		if strings.EqualFold(scheme, "Basic") && err == nil && ok && gatewayUsers[user] == password && password != "" {
+		if strings.EqualFold(scheme, "Basic") && err == nil && ok && gatewayUsers[user] != "" && g.accepts(user, password) {
 			r.user = user
 			return nil
 		}

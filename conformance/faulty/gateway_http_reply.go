@@ -31,6 +31,9 @@ func (g *Gateway) refuse(out reply, status int) {
 	fields := []Var{{"Content-Type", "text/plain"}}
 	switch status {
 	case http.StatusUnauthorized:
+		if g.fault.is("challenges-nobody") {
+			break
+		}
 		fields = append(fields, Var{"WWW-Authenticate", `Basic realm="gateway", charset="UTF-8"`})
 	case http.StatusMethodNotAllowed:
 		fields = append(fields, Var{"Allow", "GET, HEAD"})
@@ -71,7 +74,9 @@ func (o *reply1) method() string {
 }
 
 // old says whether the client does not know HTTP/1.1.
-func (o *reply1) old() bool { return o.request != nil && o.request.proto == "HTTP/1.0" }
+func (o *reply1) old() bool {
+	return o.request != nil && o.request.proto == "HTTP/1.0" && !o.conn.gateway.fault.is("chunks-for-old-clients")
+}
 
 // askForBody sends 100 Continue unless the response begins meanwhile.
 func (o *reply1) askForBody(quit <-chan struct{}) bool {
@@ -114,9 +119,9 @@ func (o *reply1) begin(status int, reason string, fields []Var, length int64) er
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.begun = true
-	o.silent = bodiless(o.method(), status)
+	o.silent = bodiless(o.method(), status) && !(o.method() == "HEAD" && o.conn.gateway.fault.is("head-with-body"))
 	fields = append(fields, serverFields(fields)...)
-	if o.request == nil || !o.request.keeps() || o.unasked {
+	if o.request == nil || !o.conn.gateway.keeps(o.request) || o.unasked {
 		o.closes = true
 	}
 	switch {

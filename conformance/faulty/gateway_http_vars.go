@@ -51,10 +51,10 @@ func (g *Gateway) variables(r *gatewayRequest, at place) []Var {
 	if r.body != nil {
 		vars = append(vars, Var{"CONTENT_LENGTH", strconv.FormatInt(r.length, 10)})
 	}
-	if types := r.values("Content-Type"); len(types) == 1 {
-		vars = append(vars, Var{"CONTENT_TYPE", types[0]})
+	if types := r.values("Content-Type"); len(types) > 0 {
+		vars = append(vars, Var{"CONTENT_TYPE", strings.Join(types, "; ")})
 	}
-	return g.protocolVariables(vars, r)
+	return g.misreported(g.protocolVariables(vars, r), r)
 }
 
 // protocolVariables appends the fields of the request, RFC 3875 section 4.1.18.
@@ -68,10 +68,13 @@ func (g *Gateway) protocolVariables(vars []Var, r *gatewayRequest) []Var {
 		}
 		if i, twice := index[name]; twice {
 			separator := ", "
-			if name == "COOKIE" { // RFC 6265 section 5.4
+			if name == "COOKIE" && !g.fault.is("comma-between-cookies") { // RFC 6265 section 5.4
 				separator = "; "
 			}
-			vars[own+i].Value += separator + field.Value
+			if vars[own+i].Value += separator; g.fault.is("last-duplicate-wins") {
+				vars[own+i].Value = ""
+			}
+			vars[own+i].Value += field.Value
 			continue
 		}
 		index[name] = len(vars) - own
