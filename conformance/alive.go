@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// revival is how long a target that no longer answers may take to come back by itself.
-const revival = 5 * time.Second
+// revival is how many times its patience a target that no longer answers may take to come back by itself.
+const revival = 5
 
 // errDead reports a target that answered nobody for a moment at least: it does not only take its time.
 var errDead = errors.New("conformance: the target does not accept requests")
@@ -18,7 +18,7 @@ func (r *runner) alive() error {
 		return nil
 	}
 	c := &Case{Name: "liveness", Level: Must, Run: r.target.Alive}
-	end := time.Now().Add(revival)
+	end := time.Now().Add(revival * r.options.Patience)
 	var dead error
 	for r.ctx.Err() == nil {
 		switch result := r.attempt(c); {
@@ -35,37 +35,43 @@ func (r *runner) alive() error {
 	return nil
 }
 
-// autopsy finds the case that killed the target: the last ones are run again, each alone, for a death can come late. The caller
-// holds alone.
+// autopsy finds the case that killed the target: the last ones are run again, each alone, for a death can come late, and hits
+// whoever runs beside. The caller holds alone.
 func (r *runner) autopsy(last *Case, result *Result) {
 	r.mu.Lock()
 	suspects := append(slices.Clone(r.recent), last)
 	r.mu.Unlock()
 	if !r.revive() {
 		result.Outcome = Crash
-		result.Got = "the target does not come back after this case, or one of the two before it; " + result.Got
+		result.Got = "the target does not come back after this case, or one of those just before it; " + result.Got
 		r.record(last, result)
-		r.mu.Lock()
-		r.gone = true
-		r.mu.Unlock()
+		r.giveUp()
 		return
 	}
-	r.record(last, result)
 	for _, c := range suspects {
 		again := r.judge(c)
-		if r.alive() == nil {
-			continue
+		time.Sleep(r.options.Patience / 2) // for a death that comes late
+		dead := r.alive() != nil
+		if dead {
+			again.Outcome = Crash
+			again.Got = "the target answers nobody any more after this case alone; " + again.Got
 		}
-		again.Outcome = Crash
-		again.Got = "the target answers nobody any more after this case alone; " + again.Got
 		r.record(c, again)
-		if !r.revive() {
-			r.mu.Lock()
-			r.gone = true
-			r.mu.Unlock()
+		if dead && !r.revive() {
+			if c != last {
+				r.record(last, result)
+			}
+			r.giveUp()
 			return
 		}
 	}
+}
+
+// giveUp skips what is still to be run.
+func (r *runner) giveUp() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone = true
 }
 
 // revive says whether the target answers again, after a restart if need be.

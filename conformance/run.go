@@ -42,7 +42,8 @@ type Options struct {
 	Force bool
 	// AllWire keeps the wire logs of the cases that passed too.
 	AllWire bool
-	// Done is called with each result when it is known, never concurrently; results can come in any order.
+	// Done is called with each result when it is known, never concurrently; results can come in any order. A case that is run
+	// again, because the target died after it or soon after, comes again.
 	Done func(Result)
 }
 
@@ -90,7 +91,8 @@ type runner struct {
 
 	mu      sync.Mutex
 	results map[string]*Result
-	recent  []*Case // the cases that ended last, the latest last
+	jobs    int
+	recent  []*Case // the cases that ended last, two for each job, the latest last
 	gone    bool
 }
 
@@ -143,6 +145,7 @@ func (r *runner) runAll(cases []Case) map[string]*Result {
 	if r.options.Jobs > 0 {
 		jobs = min(jobs, r.options.Jobs)
 	}
+	r.jobs = jobs
 	for i, phase := range phases {
 		if i == len(phases)-1 {
 			jobs = 1
@@ -232,7 +235,7 @@ func (r *runner) record(c *Case, result *Result) {
 		result.Wire = nil
 	}
 	r.results[c.Name] = result
-	if r.recent = append(r.recent, c); len(r.recent) > 2 {
+	if r.recent = append(r.recent, c); len(r.recent) > 2*r.jobs {
 		r.recent = r.recent[1:]
 	}
 	if r.options.Done != nil {
