@@ -1,0 +1,94 @@
+package report_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gangway-go/gangway/conformance"
+	"github.com/gangway-go/gangway/conformance/report"
+	"github.com/gangway-go/gangway/internal/peer"
+)
+
+// browse opens the file in a browser that nobody sees, and returns the page as its script has made it.
+func browse(t *testing.T, file, fragment string) string {
+	t.Helper()
+	chromium := peer.Need(t, "chromium", "chromium-browser", "google-chrome")
+	cmd := exec.CommandContext(t.Context(), chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+		"--no-first-run", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=10000", "--dump-dom", "file://"+file+fragment)
+	cmd.WaitDelay = time.Second
+	var out, diag bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &diag
+	require.NoError(t, cmd.Run(), diag.String())
+	page := out.String()
+	_, page, _ = strings.Cut(page, "<body>")
+	page, _, _ = strings.Cut(page, `<script type="application/json"`) // the data is no part of what is seen
+	return page
+}
+
+var tags = regexp.MustCompile(`<[^>]*>`)
+
+// TestBrowser opens the matrix in a real browser.
+func TestBrowser(t *testing.T) {
+	other := report.Withhold(sample())
+	other.Target.Name, other.Target.Version = "libfcgi", "2.4.2"
+	other.Results[1].Outcome = conformance.Pass
+	script := sample()
+	script.Target.Role, script.Results = "script", []conformance.Result{{Name: "script/4.1/x", Level: conformance.Must, Outcome: conformance.Pass}}
+	var b bytes.Buffer
+	require.NoError(t, report.Matrix(&b, []*conformance.Report{sample(), other, script}))
+	file := filepath.Join(t.TempDir(), "matrix.html")
+	require.NoError(t, os.WriteFile(file, b.Bytes(), 0o644))
+
+	tests := []struct {
+		name, fragment string
+		want, no       []string
+	}{
+		{"matrix", "", []string{
+			">12 of 13 cases, peers: 2", `<b>libfcgi</b>`, `<td class="f">F</td><td class="p">✓</td>`, `<td class="x">×</td>`,
+			`class="l1 out" data-case="12"`, `<aside id="panel" hidden=""`,
+		}, nil},
+		{"role", "#?role=script", []string{">1 of 13 cases, peers: 1"}, nil},
+		{"all roles", "#?role=", []string{">13 of 13 cases, peers: 3"}, nil},
+		{"text", "#?text=padding", []string{">1 of 13 cases"}, nil},
+		{"level", "#?level=SHOULD,MAY", []string{">2 of 13 cases"}, nil},
+		{"outcome", "#?outcome=HANG,CRASH", []string{">2 of 13 cases"}, nil},
+		{"differ", "#?differ=1", []string{">1 of 13 cases"}, nil},
+		{"cell", "#php-fpm-8.2.36-fastcgi/fcgi/3.3/padding-on-begin-request", []string{
+			"The suite sends a record.", "The target answers it.", "lost the body", "took12 ms",
+			"#1 open unix /run/php.sock", "#1 suite sends 19 bytes", "FCGI_BEGIN_REQUEST(id 1, 8+3)",
+			"0010  50 41 44", "target sends 70000 bytes, of which the first 528", "#1 eof",
+			"The sentence, with \"quotes\" &amp; more.", "FastCGI 1.0 section 3.3", "✓ libfcgi 2.4.2",
+		}, []string{`<aside id="panel" hidden=""`}},
+		{"peer", "#php-fpm-8.2.36-fastcgi", []string{
+			"gangway conform app fcgi+unix:///run/php.sock", "pm = static", "2026-11-22", "took34.2 s", "keepaliveyes",
+		}, nil},
+		{"withheld", "#libfcgi-2.4.2-fastcgi", []string{"withheld", "2 of 2 cases of level security failed"}, nil},
+		{"what a target says is no markup", "#php-fpm-8.2.36-fastcgi/fcgi/3.3/evil", []string{
+			"onerror=alert(1)&gt;", "[2J&lt;/script&gt;",
+		}, []string{"<img"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			page := browse(t, file, tt.fragment)
+			seen := tags.ReplaceAllString(page, "")
+			for _, text := range tt.want {
+				assert.True(t, strings.Contains(page, text) || strings.Contains(seen, text), "%q is not there", text)
+			}
+			for _, text := range tt.no {
+				assert.False(t, strings.Contains(page, text), "%q is there", text)
+			}
+			if t.Failed() {
+				t.Log(seen)
+			}
+		})
+	}
+}
