@@ -130,6 +130,20 @@ func (c *fcgiConn) abandon(r *fcgiRequest) {
 	}
 }
 
+// written ends the application if a write has failed and that is the fault.
+func (c *fcgiConn) written(err error) {
+	if err != nil && c.app.ctx.Err() == nil && c.app.fault("ends-on-broken-pipe") {
+		c.app.die()
+	}
+}
+
+// dawdle leaves the web server time to end its direction before the answer begins, where that is the fault.
+func (r *fcgiRequest) dawdle() {
+	if r.conn.app.fault("half-close-is-abort") {
+		pause(r.ctx, 50)
+	}
+}
+
 // garbled are records with the faults of what is sent.
 func (c *fcgiConn) garbled(records []byte) (sent []byte) {
 	a := c.app

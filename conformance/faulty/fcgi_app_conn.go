@@ -204,6 +204,7 @@ func (c *fcgiConn) write(records []byte) error {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	_, err := c.nc.Write(c.garbled(records))
+	c.written(err)
 	return err
 }
 
@@ -240,6 +241,7 @@ func (c *fcgiConn) end(r *fcgiRequest, records []byte) {
 	if c.write(records) != nil {
 		c.nc.Close()
 	}
+	close(r.done)
 	if last {
 		c.hangUp()
 	}

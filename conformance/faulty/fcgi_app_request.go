@@ -186,7 +186,8 @@ func (r *fcgiRequest) abort() {
 // answer runs the application proper.
 func (r *fcgiRequest) answer() {
 	stdout, stderr := &fcgiStream{r: r, t: wire.TypeStdout}, &fcgiStream{r: r, t: wire.TypeStderr}
-	r.answering(stdout)
+	r.dawdle()
+	r.answering()
 	status, err := 0, error(nil)
 	switch {
 	case r.bad != "":
