@@ -133,7 +133,7 @@ func kill(t *testing.T, scheme string, fault faulty.Fault, cases map[string]conf
 		c := cases[name]
 		c.DependsOn = nil
 		broken = append(broken, c)
-		asProgram = asProgram || slices.Contains(c.Needs, "exec") || slices.Contains(c.Needs, "pid")
+		asProgram = asProgram || slices.ContainsFunc(c.Needs, needsProgram)
 	}
 	url := ""
 	if asProgram {
@@ -146,6 +146,9 @@ func kill(t *testing.T, scheme string, fault faulty.Fault, cases map[string]conf
 		assert.False(t, survived, "%s: %s: %s %s", fault.Name, r.Name, r.Outcome, r.Got)
 	}
 }
+
+// needsProgram says whether a case with the need is run with a program only.
+func needsProgram(need string) bool { return need == "exec" || need == "pid" || need == "restart" }
 
 // TestCases: each case says what it is.
 func TestCases(t *testing.T) {

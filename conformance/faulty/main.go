@@ -42,6 +42,7 @@ func fcgiMain(name string) error {
 		return fmt.Errorf("there is no application %q", name)
 	}
 	app := &FCGIApp{Fault: name}
+	app.exit = os.Exit
 	ln, err := net.FileListener(os.NewFile(0, "listening socket"))
 	if err = app.endsAtStart(err); err != nil {
 		return err
@@ -51,7 +52,7 @@ func fcgiMain(name string) error {
 	signal.Notify(stop, syscall.SIGTERM)
 	go func() {
 		<-stop
-		app.Shutdown()
+		app.terminate()
 	}()
-	return app.Serve(ln)
+	return app.ended(app.Serve(ln))
 }
