@@ -124,8 +124,9 @@ func TestGatewaysSurprise04DeathMidResponse(t *testing.T) {
 func TestGatewaysSurprise05ForeignRequestID(t *testing.T) {
 	mixes := func(t *testing.T, a answer, _ *call) { a.complete(t, 200, "mine of anothermine") }
 	compare(t, get("/foreign"), func(t *testing.T, a answer, c *call) {
-		cut(t, a, c)
-		assert.NotContains(t, a.raw, "another")
+		if assert.NotContains(t, a.raw, "another"); a.status != 502 { // which is better, if nothing was sent yet
+			cut(t, a, c)
+		}
 	}, control{"caddy", caddy, mixes}, control{"lighttpd", lighttpd, mixes}, control{"h2o", h2o, mixes},
 		control{"gofast", plainGofast, mixes})
 }
@@ -340,7 +341,7 @@ func nonParsed(t *testing.T, a answer, _ *call) {
 func notLonger(t *testing.T, a answer, _ *call) {
 	t.Helper()
 	assert.False(t, a.hangs)
-	assert.LessOrEqual(t, len(a.body), 5)
+	assert.True(t, len(a.body) <= 5 || a.status == 502, a.raw)
 	assert.NotContains(t, a.raw, "xxxx")
 }
 

@@ -55,6 +55,13 @@ func (l *log) String() string {
 	return l.text.String()
 }
 
+// longestRecord returns the size of the longest record so far.
+func (l *log) longestRecord() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.longest
+}
+
 // gangway serves an application over HTTP as the command line does.
 func gangway(t *testing.T, address string, o open.AppOptions, mw ...adapters.Middleware) site {
 	t.Helper()
@@ -74,7 +81,7 @@ func gangway(t *testing.T, address string, o open.AppOptions, mw ...adapters.Mid
 		assert.NoError(t, ln.Shutdown(ctx))
 		assert.NoError(t, <-served)
 		assert.NoError(t, app.Close(ctx))
-		if t.Failed() && l.longest < 10_000 {
+		if t.Failed() && l.longestRecord() < 10_000 {
 			t.Logf("gangway logged:\n%s", l)
 		}
 	})
