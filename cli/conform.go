@@ -59,8 +59,9 @@ a part of the cases, and without some:
 in a build, where only what gets worse fails:
    gangway conform app fcgi://127.0.0.1:9000 --baseline last.json --report junit=conform.xml --report json=now.json
 
-SELECTOR is the name of a case, a beginning of names, a pattern with *, or level=LEVEL; with ! in front it takes away. Those
-of one kind add up. One that selects nothing is an error. Levels, from the gravest: security, MUST, robustness, SHOULD, MAY.
+SELECTOR is the name of a case, a beginning of names, a pattern with *, or level=LEVEL; with ! in front it takes away.
+Those of one kind add up. One that selects nothing is an error. Levels, from the gravest: security, MUST, robustness,
+SHOULD, MAY.
 
 Exit codes: 0  everything is right
 1  failures (see --fail-level, --baseline and --expect-fail), or interrupted
@@ -70,16 +71,18 @@ Exit codes: 0  everything is right
 
 func conformAppCommand(std streams) *cli.Command {
 	return &cli.Command{
-		Name:            "app",
-		Usage:           "test an application: the suite is the web server",
-		UsageText:       "gangway conform app URL [SELECTOR...] [flags]",
-		Description:     "URL: fcgi|scgi|uwsgi://HOST:PORT, +unix://PATH, or +exec:COMMAND that gets a listening socket as descriptor 0",
+		Name:      "app",
+		Usage:     "test an application: the suite is the web server",
+		UsageText: "gangway conform app URL [SELECTOR...] [flags]",
+		Description: "URL: fcgi|scgi|uwsgi://HOST:PORT, +unix://PATH, or +exec:COMMAND, which gets a listening socket as " +
+			"descriptor 0",
 		HideHelpCommand: true,
 		OnUsageError:    usageError,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "script", Category: targetFlags, Usage: "`FILE` that is sent as SCRIPT_FILENAME"},
 			conformVarFlag(),
-			&cli.IntFlag{Name: "pid", Category: targetFlags, Usage: "`PID` of the application, to see its memory and descriptors"},
+			&cli.IntFlag{Name: "pid", Category: targetFlags, DefaultText: "unknown",
+				Usage: "`PID` of the application, to see what it uses"},
 			restartFlag(),
 		}, conformFlags()),
 		Action: func(c *cli.Context) error {
@@ -140,7 +143,8 @@ const (
 )
 
 func conformVarFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "var", Category: targetFlags, Usage: "`NAME=VALUE`, a variable to send with every request"}
+	return &cli.StringSliceFlag{Name: "var", Category: targetFlags,
+		Usage: "`NAME=VALUE`, a variable to send with every request"}
 }
 
 func restartFlag() cli.Flag {
@@ -152,18 +156,23 @@ func conformFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "name", Category: targetFlags, Usage: "`NAME` of the target in reports"},
 		&cli.StringFlag{Name: "target-version", Category: targetFlags, Usage: "`VERSION` of the target in reports"},
-		&cli.StringFlag{Name: "target-config", Category: targetFlags, Usage: "`FILE` with the target's configuration, for reports"},
+		&cli.StringFlag{Name: "target-config", Category: targetFlags, Usage: "`FILE` with its configuration, for reports"},
 
-		&cli.DurationFlag{Name: "timeout", Category: caseFlags, Value: time.Second, Usage: "`TIME` for an answer that is owed at once"},
-		&cli.DurationFlag{Name: "total", Category: caseFlags, Usage: "`TIME` for the whole run"},
-		&cli.IntFlag{Name: "jobs", Category: caseFlags, Usage: "at most `N` cases at once"},
+		&cli.DurationFlag{Name: "timeout", Category: caseFlags, Value: time.Second,
+			Usage: "`TIME` for an answer that is owed at once"},
+		&cli.DurationFlag{Name: "total", Category: caseFlags, DefaultText: "no limit", Usage: "`TIME` for the whole run"},
+		&cli.IntFlag{Name: "jobs", Category: caseFlags, DefaultText: "what the target bears",
+			Usage: "at most `N` cases at once"},
 		&cli.StringFlag{Name: "shard", Category: caseFlags, Usage: "only part `I/N` of the cases"},
 
 		&cli.StringFlag{Name: "fail-level", Category: reportFlags, Value: string(conformance.Robustness),
 			Usage: "the least grave `LEVEL` that fails the run"},
-		&cli.StringFlag{Name: "baseline", Category: reportFlags, Usage: "JSON `FILE` of another run; what failed there does not count"},
-		&cli.StringFlag{Name: "expect-fail", Category: reportFlags, Usage: "`FILE` with lines \"CASE # why\" that have to fail"},
-		&cli.StringFlag{Name: "format", Category: reportFlags, Value: "text", Usage: "`" + strings.Join(report.Formats(), "|") + "`"},
+		&cli.StringFlag{Name: "baseline", Category: reportFlags,
+			Usage: "JSON `FILE` of another run; what failed there does not count"},
+		&cli.StringFlag{Name: "expect-fail", Category: reportFlags,
+			Usage: "`FILE` with lines \"CASE # why\": the cases that have to fail"},
+		&cli.StringFlag{Name: "format", Category: reportFlags, Value: "text",
+			Usage: "`FORMAT`: " + strings.Join(report.Formats(), ", ")},
 		&cli.StringFlag{Name: "output", Category: reportFlags, Usage: "`FILE` for it (default: standard output)"},
 		&cli.StringSliceFlag{Name: "report", Category: reportFlags, Usage: "`FORMAT=FILE`, another report; may repeat"},
 		&cli.BoolFlag{Name: "all-wire", Category: reportFlags, Usage: "keep the wire logs of cases that pass too"},

@@ -16,17 +16,19 @@ func conformConfigCommand(std streams) *cli.Command {
 		Name:      "config",
 		Usage:     "configure a well-known web server for the suite",
 		UsageText: "gangway conform config SERVER --listen URL [flags]",
-		Description: "Servers: " + strings.Join(server.Servers(), ", ") + ". The configuration and what it names are written into a " +
+		Description: "Servers: " + strings.Join(server.Servers(), ", ") + ". The configuration and what it names are " +
+			"written into a " +
 			"folder.\nThe configuration is printed, and on standard error how to start the server and to test it.",
 		HideHelpCommand: true,
 		OnUsageError:    usageError,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "listen", Usage: "`URL` where the server is to expect its application: fcgi|scgi|uwsgi://HOST:PORT " +
-				"or +unix://PATH, or cgi:DIR"},
+			&cli.StringFlag{Name: "listen", Usage: "`URL` where the server is to expect its application: " +
+				"fcgi|scgi|uwsgi://HOST:PORT or +unix://PATH, or cgi:DIR"},
 			&cli.StringFlag{Name: "http", Value: "127.0.0.1:8080", Usage: "`HOST:PORT` where the server is to listen"},
 			&cli.StringFlag{Name: "tls", Usage: "`HOST:PORT` where it is to listen for https"},
 			&cli.StringFlag{Name: "dir", Usage: "`DIR` for the files (default: conform-SERVER)"},
-			&cli.DurationFlag{Name: "app-timeout", Value: 3 * time.Second, Usage: "`TIME` that it is to give a silent application"},
+			&cli.DurationFlag{Name: "app-timeout", Value: 3 * time.Second,
+				Usage: "`TIME` that it is to give a silent application"},
 			&cli.BoolFlag{Name: "close-conns", Usage: "connections to the application are not to be kept"},
 		},
 		Action: func(c *cli.Context) error {

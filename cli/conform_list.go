@@ -46,7 +46,8 @@ func listCases(std streams, selectors []string) error {
 	for i := range selected {
 		fmt.Fprintf(columns, "%s\t%s\t%s\n", selected[i].Name, selected[i].Level, selected[i].Source())
 	}
-	fmt.Fprintf(columns, "%d cases; %d if those that differ only in a value count once\n", len(selected), conformance.Count(selected))
+	fmt.Fprintf(columns, "%d cases; %d if those that differ only in a value count once\n",
+		len(selected), conformance.Count(selected))
 	return columns.Flush()
 }
 
@@ -120,7 +121,9 @@ func conformMatrixCommand(std streams) *cli.Command {
 				}
 				reports = append(reports, r)
 			}
-			slices.SortStableFunc(reports, func(a, b *conformance.Report) int { return cmp.Compare(a.Target.Role, b.Target.Role) })
+			slices.SortStableFunc(reports, func(a, b *conformance.Report) int {
+				return cmp.Compare(a.Target.Role, b.Target.Role)
+			})
 			o := conformReport{path: c.String("output")}
 			f, err := o.open(std)
 			if err != nil {

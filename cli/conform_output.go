@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,9 @@ func parseOutputs(c *cli.Context) ([]conformReport, error) {
 	for _, o := range outputs {
 		if !slices.Contains(report.Formats(), o.format) {
 			return nil, usage("there is no format %q, but %s", o.format, strings.Join(report.Formats(), ", "))
+		}
+		if dir, err := os.Stat(filepath.Dir(o.path)); err != nil || !dir.IsDir() { // known before the run, not after it
+			return nil, usage("there is no folder for the report in %s", o.path)
 		}
 	}
 	return outputs, nil
@@ -102,10 +106,11 @@ func (x *conformRun) write(r *conformance.Report) error {
 		r = report.Withhold(r)
 	}
 	slices.SortStableFunc(x.outputs, func(a, b conformReport) int { return strings.Compare(b.path, a.path) })
+	var failed error
 	for i := range x.outputs {
 		if err := x.outputs[i].write(x.std, r, &x.terms); err != nil {
-			return fmt.Errorf("the report in %s: %w", x.outputs[i].format, err)
+			failed = errors.Join(failed, fmt.Errorf("the report in %s: %w", x.outputs[i].format, err))
 		}
 	}
-	return nil
+	return failed
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -81,6 +82,11 @@ func (x *conformRun) prepare(cases []conformance.Case) (err error) {
 	}
 	if x.cases, err = conformance.Select(cases, c.Args().Tail()); err != nil {
 		return err
+	}
+	if b := x.terms.Baseline; b != nil && !slices.ContainsFunc(b.Results, func(r conformance.Result) bool {
+		return slices.ContainsFunc(x.cases, func(c conformance.Case) bool { return c.Name == r.Name })
+	}) {
+		return usage("the baseline has none of the cases; it is of a run with role %s", b.Target.Role)
 	}
 	if shard := c.String("shard"); shard != "" {
 		var i, n int

@@ -23,14 +23,16 @@ func conformServerCommand(std streams) *cli.Command {
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "listen", Category: targetFlags, Usage: "`URL` where the server expects its application: " +
 				"fcgi|scgi|uwsgi://HOST:PORT or +unix://PATH"},
-			&cli.StringFlag{Name: "cgi-dir", Category: targetFlags, Usage: "`DIR` whose programs the server runs, to put probes into"},
+			&cli.StringFlag{Name: "cgi-dir", Category: targetFlags,
+				Usage: "`DIR` whose programs the server runs, to put probes into"},
 			&cli.StringFlag{Name: "secure", Category: targetFlags, Usage: "https `URL` of the same server"},
 			&cli.StringFlag{Name: "socket", Category: targetFlags, Usage: "Unix socket `PATH` where the server takes HTTP too"},
 			&cli.DurationFlag{Name: "app-timeout", Category: targetFlags, Value: 3 * time.Second,
 				Usage: "`TIME` that the server gives a silent application"},
 			&cli.StringFlag{Name: "error-log", Category: targetFlags, Usage: "`FILE` of the server"},
 			&cli.IntFlag{Name: "pid", Category: targetFlags, Usage: "`PID` of the server"},
-			&cli.StringSliceFlag{Name: "has", Category: targetFlags, Usage: "`ABILITY` that the server has, whatever the suite finds"},
+			&cli.StringSliceFlag{Name: "has", Category: targetFlags,
+				Usage: "`ABILITY` that the server has, whatever the suite finds"},
 			&cli.StringSliceFlag{Name: "lacks", Category: targetFlags, Usage: "`ABILITY` that it lacks"},
 			restartFlag(),
 		}, conformFlags()),

@@ -22,8 +22,9 @@ import (
 func browse(t *testing.T, file, fragment string) string {
 	t.Helper()
 	chromium := peer.Need(t, "chromium", "chromium-browser", "google-chrome")
-	cmd := exec.CommandContext(t.Context(), chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-		"--no-first-run", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=10000", "--dump-dom", "file://"+file+fragment)
+	cmd := exec.CommandContext(t.Context(), chromium, "--headless", "--no-sandbox", "--disable-gpu",
+		"--disable-dev-shm-usage", "--no-first-run", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=10000",
+		"--dump-dom", "file://"+file+fragment)
 	cmd.WaitDelay = time.Second
 	var out, diag bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &diag
@@ -42,7 +43,8 @@ func TestBrowser(t *testing.T) {
 	other.Target.Name, other.Target.Version = "libfcgi", "2.4.2"
 	other.Results[1].Outcome = conformance.Pass
 	script := sample()
-	script.Target.Role, script.Results = "script", []conformance.Result{{Name: "script/4.1/x", Level: conformance.Must, Outcome: conformance.Pass}}
+	script.Target.Role = "script"
+	script.Results = []conformance.Result{{Name: "script/4.1/x", Level: conformance.Must, Outcome: conformance.Pass}}
 	var b bytes.Buffer
 	require.NoError(t, report.Matrix(&b, []*conformance.Report{sample(), other, script}))
 	file := filepath.Join(t.TempDir(), "matrix.html")

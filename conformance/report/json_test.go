@@ -46,8 +46,9 @@ func TestSchema(t *testing.T) {
 	good := write(t, "json", sample(), nil)
 	for name, change := range map[string][2]string{
 		"version": {`"schema": 1`, `"schema": 2`}, "outcome": {`"HANG"`, `"hang"`}, "level": {`"MUST"`, `"must"`},
-		"name": {`"fcgi/3.3/plain"`, `"plain"`}, "time": {`"2026-11-22T08:00:00Z"`, `"today"`}, "kind": {`"recv"`, `"received"`},
-		"data": {`"data": "dW5`, `"data": "!!!`}, "missing": {`"quote"`, `"quotation"`}, "role": {`"role": "app"`, `"role": "peer"`},
+		"name": {`"fcgi/3.3/plain"`, `"plain"`}, "time": {`"2026-11-22T08:00:00Z"`, `"today"`},
+		"data": {`"data": "dW5`, `"data": "!!!`}, "missing": {`"quote"`, `"quotation"`},
+		"role": {`"role": "app"`, `"role": "peer"`}, "kind": {`"recv"`, `"received"`},
 	} {
 		bad := strings.Replace(good, change[0], change[1], 1)
 		require.NotEqual(t, good, bad, name)
@@ -60,7 +61,8 @@ func TestSchema(t *testing.T) {
 
 // TestSchemaHasAllFields: what the types have, the schema has, and the other way round.
 func TestSchemaHasAllFields(t *testing.T) {
-	strict := bytes.ReplaceAll(report.Schema, []byte(`"type": "object",`), []byte(`"type": "object", "unevaluatedProperties": false,`))
+	object := `"type": "object",`
+	strict := bytes.ReplaceAll(report.Schema, []byte(object), []byte(object+`"unevaluatedProperties": false,`))
 	c := jsonschema.NewCompiler()
 	require.NoError(t, c.AddResource("strict.json", bytes.NewReader(strict)))
 	s, err := c.Compile("strict.json")
@@ -94,7 +96,8 @@ func TestRead(t *testing.T) {
 	assert.Len(t, cut.Results, 3)
 
 	for _, bad := range []string{
-		"", "x", "{}", `{"schema":2}`, `{"schema":"1"}`, `{"schema":1,"results":3}`, "[]", `{"schema":1,"type":"start"}` + "\n" + `{"type":"?"}` + "\n",
+		"", "x", "{}", `{"schema":2}`, `{"schema":"1"}`, `{"schema":1,"results":3}`, "[]",
+		`{"schema":1,"type":"start"}` + "\n" + `{"type":"?"}` + "\n",
 		`{"schema":1,"type":"start"}` + "\nnothing\n", `{"schema":1,"results":[{"name":"a","level":"MUST","outcome":"?"}]}`,
 		`{"schema":1,"results":[{"name":"a","level":"?","outcome":"pass"}]}`,
 	} {
@@ -104,8 +107,12 @@ func TestRead(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add([]byte(`{"schema":1,"results":[{"name":"a/b/c","level":"MUST","outcome":"fail","wire":[{"kind":"send","data":"AAA="}]}]}`))
-	f.Add([]byte("{\"schema\":1,\"type\":\"start\"}\n{\"type\":\"result\",\"name\":\"a\",\"level\":\"MAY\",\"outcome\":\"pass\"}\n{\"type\":\"end\"}\n"))
+	f.Add([]byte(`{"schema":1,"results":[{"name":"a/b/c","level":"MUST","outcome":"fail","wire":[
+		{"kind":"send","data":"AQEAAQAIAAA="}]}]}`))
+	f.Add([]byte(`{"schema":1,"type":"start"}
+{"type":"result","name":"a","level":"MAY","outcome":"pass"}
+{"type":"end"}
+`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := report.Read(bytes.NewReader(data))
 		if err != nil {

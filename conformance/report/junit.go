@@ -60,7 +60,8 @@ type junitReason struct {
 	Text    string `xml:",chardata"`
 }
 
-// writeJUnit writes one testsuite for the target. The level of a case is its group, for a testcase has no properties there.
+// writeJUnit writes one testsuite for the target. The level of a case is its group, for a testcase has no properties
+// there.
 func writeJUnit(w io.Writer, r *conformance.Report, terms *Terms) error {
 	s := junitSuite{
 		Name: title(&r.Target), Tests: len(r.Results), Time: seconds(r.Ended.Sub(r.Started)),

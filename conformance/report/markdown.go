@@ -57,7 +57,8 @@ func markdownHead(b *bytes.Buffer, r *conformance.Report) {
 }
 
 func markdownFailure(b *bytes.Buffer, r *conformance.Result, why string) {
-	fmt.Fprintf(b, "\n## `%s`: %s (%s)\n\n> %s (%s)\n\n", r.Name, r.Outcome, r.Level, plain(printable(r.Quote)), plain(r.Source))
+	fmt.Fprintf(b, "\n## `%s`: %s (%s)\n\n", r.Name, r.Outcome, r.Level)
+	fmt.Fprintf(b, "> %s (%s)\n\n", plain(printable(r.Quote)), plain(printable(r.Source)))
 	if why != "" {
 		fmt.Fprintf(b, "%s\n\n", plain(printable(why)))
 	}
@@ -74,8 +75,8 @@ func markdownFailure(b *bytes.Buffer, r *conformance.Result, why string) {
 	b.WriteString("```\n\n</details>\n")
 }
 
-var markup = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;",
-	"&", "&amp;", "|", `\|`, "#", `\#`, "~", `\~`)
+var markup = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`,
+	"#", `\#`, "~", `\~`, "<", "&lt;", ">", "&gt;", "&", "&amp;")
 
 // plain is s without anything that Markdown acts upon.
 func plain(s string) string { return markup.Replace(s) }

@@ -17,8 +17,8 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
-// MatrixLimit is how many bytes the file of a matrix has at most: with more peers and failures than usual the wire logs get
-// shorter.
+// MatrixLimit is how many bytes the file of a matrix has at most: with more peers and failures than usual the wire logs
+// get shorter.
 const MatrixLimit = 8 << 20
 
 // matrixWire is how many bytes of each direction of a wire log a matrix shows.
@@ -35,8 +35,8 @@ var (
 	matrixTemplate = template.Must(template.New("matrix").Parse(matrixPage))
 )
 
-// Matrix writes the reports as one HTML file that needs nothing else: a row for each case, a column for each report, and behind
-// each cell what happened. A link to a cell is the file's address and "#PEER/CASE".
+// Matrix writes the reports as one HTML file that needs nothing else: a row for each case, a column for each report,
+// and behind each cell what happened. A link to a cell is the file's address and "#PEER/CASE".
 func Matrix(w io.Writer, reports []*conformance.Report) error {
 	m := newMatrix(reports)
 	var page []byte
@@ -126,7 +126,8 @@ func peerID(r *conformance.Report, used map[string]bool) string {
 	return unique
 }
 
-// collectCases finds the cases of all reports. Those of a section stand together; else they are in the order of the reports.
+// collectCases finds the cases of all reports. Those of a section stand together; else they are in the order of the
+// reports.
 func (m *matrix) collectCases() {
 	seen := map[string]bool{}
 	sections := map[string]int{}

@@ -11,8 +11,8 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
-// A block is what the panel shows for some cases with all peers: neighbours have much in common, so each string is there once,
-// and the whole is deflated.
+// A block is what the panel shows for some cases with all peers: neighbours have much in common, so each string is
+// there once, and the whole is deflated.
 type block struct {
 	Strings []string        `json:"s"`
 	Cells   map[string]cell `json:"c"` // by "CASE PEER"
@@ -64,8 +64,8 @@ func (b *block) cell(r *conformance.Result, limit int) cell {
 		return c
 	}
 	for _, e := range clip(r.Wire, limit) {
-		at := int(e.At / time.Millisecond)
-		c.Wire = append(c.Wire, [6]int{at, e.Conn, b.text([]byte(e.Kind)), b.text(e.Data), size(&e), b.text([]byte(e.records))})
+		kind, data, records := b.text([]byte(e.Kind)), b.text(e.Data), b.text([]byte(e.records))
+		c.Wire = append(c.Wire, [6]int{int(e.At / time.Millisecond), e.Conn, kind, data, size(&e), records})
 	}
 	return c
 }

@@ -72,7 +72,8 @@ func inflate(t *testing.T, text string) block {
 
 func TestMatrix(t *testing.T) {
 	other := report.Withhold(sample())
-	other.Results = append(other.Results[:2:2], conformance.Result{Name: "scgi/2/x", Level: conformance.Must, Outcome: conformance.Pass},
+	other.Results = append(other.Results[:2:2],
+		conformance.Result{Name: "scgi/2/x", Level: conformance.Must, Outcome: conformance.Pass},
 		conformance.Result{Name: "fcgi/3.3/late", Level: conformance.May, Outcome: conformance.Info})
 	html, p := matrix(t, sample(), other)
 
@@ -142,10 +143,12 @@ func synthetic(peers, cases int) []*conformance.Report {
 	random := rand.New(rand.NewPCG(1, 2))
 	var reports []*conformance.Report
 	for p := range peers {
-		r := &conformance.Report{Schema: 1, Suite: "gangway v0.4.0", Started: began, Ended: began.Add(time.Minute), Target: conformance.Subject{
+		r := &conformance.Report{Schema: 1, Suite: "gangway v0.4.0", Started: began, Ended: began.Add(time.Minute)}
+		r.Target = conformance.Subject{
 			Name: []string{"php-fpm", "libfcgi", "net/http/fcgi", "FCGI.pm", "uWSGI"}[p%5], Version: fmt.Sprint(1+p/5, ".2"),
-			Role: "app", Protocol: "fastcgi", Address: "fcgi://127.0.0.1:9000", Command: "gangway conform app fcgi://127.0.0.1:9000",
-		}}
+			Role: "app", Protocol: "fastcgi", Address: "fcgi://127.0.0.1:9000",
+			Command: "gangway conform app fcgi://127.0.0.1:9000",
+		}
 		for c := range cases {
 			r.Results = append(r.Results, syntheticResult(random, c))
 		}
@@ -157,19 +160,27 @@ func synthetic(peers, cases int) []*conformance.Report {
 func syntheticResult(random *rand.Rand, c int) conformance.Result {
 	sections := []string{"2.2", "3.2", "3.3", "3.4", "4.1", "4.2", "5.1", "5.2", "5.4", "5.5", "6.1", "6.2"}
 	result := conformance.Result{
-		Name:   fmt.Sprintf("fcgi/%s/case-about-%s-%d", sections[c*len(sections)/600%len(sections)], []string{"padding", "keepconn-reuse", "empty-record"}[c%3], c),
+		Name: fmt.Sprintf("fcgi/%s/case-about-%s-%d", sections[c*len(sections)/600%len(sections)],
+			[]string{"padding", "keepconn-reuse", "empty-record"}[c%3], c),
 		Source: "FastCGI 1.0 section 3.3", Level: conformance.Levels[c%5], Outcome: conformance.Pass,
-		Quote: fmt.Sprintf("The application responds to requirement %d with what this sentence says, which is as long as sentences are.", c),
-		Sends: "a request whose record number " + fmt.Sprint(c) + " is padded with 3 bytes.", Expected: "answers with status 200 and the whole body.",
+		Quote: fmt.Sprintf("The application responds to requirement %d with what this sentence says, "+
+			"which is as long as sentences are.", c),
+		Sends:    "a request whose record number " + fmt.Sprint(c) + " is padded with 3 bytes.",
+		Expected: "answers with status 200 and the whole body.",
 		Duration: time.Millisecond, Runs: 1,
 	}
 	if random.IntN(3) > 0 {
 		return result
 	}
-	outcomes := []conformance.Outcome{conformance.Fail, conformance.Fail, conformance.Hang, conformance.Skip, conformance.Skip, conformance.Flaky, conformance.Crash}
+	outcomes := []conformance.Outcome{
+		conformance.Fail, conformance.Fail, conformance.Hang, conformance.Skip, conformance.Flaky, conformance.Crash,
+	}
 	result.Outcome = outcomes[random.IntN(len(outcomes))]
-	if result.Level == conformance.Should || result.Level == conformance.May {
-		result.Outcome = map[conformance.Level]conformance.Outcome{conformance.Should: conformance.Warn, conformance.May: conformance.Info}[result.Level]
+	switch result.Level {
+	case conformance.Should:
+		result.Outcome = conformance.Warn
+	case conformance.May:
+		result.Outcome = conformance.Info
 	}
 	noise := make([]byte, 200)
 	for i := range noise {
@@ -178,7 +189,8 @@ func syntheticResult(random *rand.Rand, c int) conformance.Result {
 	sent := bytes.Repeat(fmt.Appendf(nil, "\x01\x05\x00\x01\x00\x08\x00\x00record %d", c), 100)
 	result.Got = fmt.Sprintf("status 200, and a body of %d bytes", random.IntN(9000))
 	result.Wire = []conformance.Event{
-		{Conn: 1, Kind: conformance.Opened, Data: []byte("unix /run/php.sock")}, {Conn: 1, Kind: conformance.Sent, Data: sent},
+		{Conn: 1, Kind: conformance.Opened, Data: []byte("unix /run/php.sock")},
+		{Conn: 1, Kind: conformance.Sent, Data: sent},
 		{Conn: 1, Kind: conformance.Received, Data: append(noise, sent...)}, {Conn: 1, Kind: conformance.Ended},
 	}
 	return result

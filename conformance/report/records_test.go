@@ -22,7 +22,8 @@ func TestRecords(t *testing.T) {
 		{"content in pieces", sent("\x01\x05\x00\x01\x00\x04\x00\x00ab", "cd\x01\x05\x00\x01\x00\x00\x00\x00"),
 			[]string{"FCGI_STDIN(id 1, 4)", "FCGI_STDIN(id 1, 0)"}},
 		{"unknown type", sent("\x01\x4d\x00\x00\x00\x00\x00\x00"), []string{"77(id 0, 0)"}},
-		{"other version", sent("\x01\x05\x00\x01\x00\x00\x00\x00\x02\x05\x00\x01\x00\x00\x00\x00", "\x01\x05\x00\x01\x00\x00\x00\x00"),
+		{"other version", sent("\x01\x05\x00\x01\x00\x00\x00\x00\x02\x05\x00\x01\x00\x00\x00\x00",
+			"\x01\x05\x00\x01\x00\x00\x00\x00"),
 			[]string{"FCGI_STDIN(id 1, 0) (version 2)", ""}},
 		{"HTTP", sent("GET / HTTP/1.1\r\n"), []string{""}},
 		{"SCGI", sent("70:CONTENT_LENGTH"), []string{""}},
@@ -37,10 +38,11 @@ func TestRecords(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) { assert.Equal(t, tt.want, records(tt.events)) })
 	}
 
-	both := append(sent(begin), conformance.Event{Conn: 1, Kind: conformance.Received, Data: []byte("\x01\x03\x00\x01\x00\x08\x00\x00")},
+	both := append(sent(begin),
+		conformance.Event{Conn: 1, Kind: conformance.Received, Data: []byte("\x01\x03\x00\x01\x00\x08\x00\x00")},
 		conformance.Event{Conn: 2, Kind: conformance.Sent, Data: []byte(begin)})
-	assert.Equal(t, []string{"FCGI_BEGIN_REQUEST(id 1, 8+2)", "FCGI_END_REQUEST(id 1, 8)", "FCGI_BEGIN_REQUEST(id 1, 8+2)"},
-		records(both), "each direction of each connection by itself")
+	want := []string{"FCGI_BEGIN_REQUEST(id 1, 8+2)", "FCGI_END_REQUEST(id 1, 8)", "FCGI_BEGIN_REQUEST(id 1, 8+2)"}
+	assert.Equal(t, want, records(both), "each direction of each connection by itself")
 }
 
 func sent(texts ...string) (events []conformance.Event) {

@@ -1,7 +1,8 @@
-// Package report writes the reports of conformance runs: as text for people at a terminal, as JSON (schema.json, version 1) and
-// JSON lines for programs, as JUnit and TAP 13 for build servers, as Markdown, and as one HTML file with the matrix of peers and
-// cases. It also says which results make a run fail. Begin with [Write] for one report and [Matrix] for several; [Read] gets
-// a report back from its JSON, [Terms] holds the level, the baseline and the expected failures.
+// Package report writes the reports of conformance runs: as text for people at a terminal, as JSON (schema.json,
+// version 1) and JSON lines for programs, as JUnit and TAP 13 for build servers, as Markdown, and as one HTML file with
+// the matrix of peers and cases. It also says which results make a run fail. Begin with [Write] for one report and
+// [Matrix] for several; [Read] gets a report back from its JSON, [Terms] holds the level, the baseline and the expected
+// failures.
 package report
 
 import (
@@ -40,8 +41,8 @@ func Formats() []string {
 	return names
 }
 
-// Write writes r in one of the Formats. The terms say what text, JUnit, TAP and Markdown call a failure; they may be nil. It
-// returns an error that wraps ErrFormat for another format, and else only errors of w.
+// Write writes r in one of the Formats. The terms say what text, JUnit, TAP and Markdown call a failure; they may be
+// nil. It returns an error that wraps ErrFormat for another format, and else only errors of w.
 func Write(w io.Writer, format string, r *conformance.Report, terms *Terms) error {
 	if terms == nil {
 		terms = &Terms{}
@@ -54,8 +55,8 @@ func Write(w io.Writer, format string, r *conformance.Report, terms *Terms) erro
 	return fmt.Errorf("%w: %q; there are %s", ErrFormat, format, strings.Join(Formats(), ", "))
 }
 
-// Withhold returns the report without the results of level security, for publishing: which of them failed is nobody's business
-// before it is repaired. The fact "withheld" says how many there were.
+// Withhold returns the report without the results of level security, for publishing: which of them failed is nobody's
+// business before it is repaired. The fact "withheld" says how many there were.
 func Withhold(r *conformance.Report) *conformance.Report {
 	public := *r
 	public.Results, public.Target.Facts = nil, map[string]string{}

@@ -32,7 +32,8 @@ const evil = "\x1b[2J</script><img src=x onerror=alert(1)>|`#_*\x00\xff\r\nok 9 
 // sample is a report with each outcome in it.
 func sample() *conformance.Report {
 	r := &conformance.Report{
-		Schema: conformance.SchemaVersion, Suite: "gangway v0.4.0", Started: began, Ended: began.Add(34210 * time.Millisecond),
+		Schema: conformance.SchemaVersion, Suite: "gangway v0.4.0",
+		Started: began, Ended: began.Add(34210 * time.Millisecond),
 		Target: conformance.Subject{
 			Name: "php-fpm", Version: "8.2.36", Role: "app", Protocol: "fastcgi", Address: "fcgi+unix:///run/php.sock",
 			Command: "gangway conform app fcgi+unix:///run/php.sock", Config: "[www]\npm = static\n",
@@ -41,14 +42,16 @@ func sample() *conformance.Report {
 	}
 	add := func(name string, level conformance.Level, o conformance.Outcome, got string, wire ...conformance.Event) {
 		r.Results = append(r.Results, conformance.Result{
-			Name: name, Source: "FastCGI 1.0 section " + strings.Split(name, "/")[1], Quote: "The sentence, with \"quotes\" & more.",
-			Level: level, Outcome: o, Sends: "a record.", Expected: "answers it.", Got: got, Runs: 1,
+			Name: name, Source: "FastCGI 1.0 section " + strings.Split(name, "/")[1],
+			Quote: "The sentence, with \"quotes\" & more.", Level: level,
+			Outcome: o, Sends: "a record.", Expected: "answers it.", Got: got, Runs: 1,
 			Duration: 12 * time.Millisecond, Wire: wire,
 		})
 	}
 	add("fcgi/3.3/plain", conformance.Must, conformance.Pass, "")
 	add("fcgi/3.3/padding-on-begin-request", conformance.Must, conformance.Fail, "lost the body", wireLog()...)
-	add("fcgi/3.3/evil", conformance.Robustness, conformance.Fail, evil, conformance.Event{Conn: 1, Kind: conformance.Received, Data: []byte(evil)})
+	add("fcgi/3.3/evil", conformance.Robustness, conformance.Fail, evil,
+		conformance.Event{Conn: 1, Kind: conformance.Received, Data: []byte(evil)})
 	add("fcgi/4.1/hang", conformance.Must, conformance.Hang, "no answer within 1s")
 	add("fcgi/4.1/crash", conformance.Robustness, conformance.Crash, "nobody there")
 	add("fcgi/4.1/flaky", conformance.Security, conformance.Flaky, "first fail: x; then pass: ")
@@ -66,7 +69,8 @@ func wireLog() []conformance.Event {
 	ms := time.Millisecond
 	return []conformance.Event{
 		{Conn: 1, Kind: conformance.Opened, Data: []byte("unix /run/php.sock")},
-		{At: ms, Conn: 1, Kind: conformance.Sent, Data: []byte("\x01\x01\x00\x01\x00\x08\x03\x00\x00\x01\x00\x00\x00\x00\x00\x00PAD")},
+		{At: ms, Conn: 1, Kind: conformance.Sent,
+			Data: []byte("\x01\x01\x00\x01\x00\x08\x03\x00" + "\x00\x01\x00\x00\x00\x00\x00\x00" + "PAD")},
 		{At: 2 * ms, Kind: conformance.Noted, Data: []byte("the padding is 3 bytes")},
 		{At: 3 * ms, Conn: 1, Kind: conformance.Received, Data: bytes.Repeat([]byte("0123456789abcdef"), 33), Size: 70000},
 		{At: 4 * ms, Conn: 1, Kind: conformance.Received, Data: []byte("more")},

@@ -13,8 +13,8 @@ import (
 // ErrExpectations reports a list of expected failures that is not in order.
 var ErrExpectations = errors.New("report: expected failures")
 
-// Terms say which results make a run fail. With the zero value those do that speak against the target or the suite, of cases
-// with level robustness or graver.
+// Terms say which results make a run fail. With the zero value those do that speak against the target or the suite, of
+// cases with level robustness or graver.
 type Terms struct {
 	Level    conformance.Level   // the least grave level that counts; robustness if "", and warnings count from SHOULD on
 	Baseline *conformance.Report // what failed there already does not count
@@ -80,8 +80,8 @@ func (t *Terms) failed(r *conformance.Report, name string) bool {
 	return false
 }
 
-// ReadExpectations reads a list of expected failures: a name of a case in each line, and behind "#" why. Empty lines are
-// skipped. A name that is none of the cases, or stands there twice, is an error that wraps ErrExpectations.
+// ReadExpectations reads a list of expected failures: a name of a case in each line, and behind "#" why. Empty lines
+// are skipped. A name that is none of the cases, or stands there twice, is an error that wraps ErrExpectations.
 func ReadExpectations(r io.Reader, cases []conformance.Case) (Expectations, error) {
 	known := map[string]bool{}
 	for i := range cases {
@@ -112,8 +112,8 @@ type Change struct {
 	Before, Now conformance.Outcome // "" if the case was not there
 }
 
-// Compare returns the cases that ended in another way now than in the baseline, in the order of now; those that are no more
-// come last.
+// Compare returns the cases that ended in another way now than in the baseline, in the order of now; those that are no
+// more come last.
 func Compare(baseline, now *conformance.Report) []Change {
 	before := map[string]conformance.Outcome{}
 	for i := range baseline.Results {

@@ -35,7 +35,8 @@ func writeText(w io.Writer, r *conformance.Report, terms *Terms) error {
 func textHead(b *bytes.Buffer, r *conformance.Report) {
 	s := &r.Target
 	fmt.Fprintf(b, "%s, %s over %s, %s\n", title(s), s.Role, s.Protocol, printable(s.Address))
-	fmt.Fprintf(b, "%d cases of %s, %s, in %s\n", len(r.Results), printable(r.Suite), date(r), r.Ended.Sub(r.Started).Round(time.Millisecond))
+	took := r.Ended.Sub(r.Started).Round(time.Millisecond)
+	fmt.Fprintf(b, "%d cases of %s, %s, in %s\n", len(r.Results), printable(r.Suite), date(r), took)
 	if s.Command != "" {
 		fmt.Fprintf(b, "command: %s\n", printable(s.Command))
 	}
@@ -164,8 +165,8 @@ type Progress struct {
 	shown    time.Time
 }
 
-// NewProgress returns a Progress for so many cases. On a terminal it is one line that changes, else a line for each case that
-// does not pass.
+// NewProgress returns a Progress for so many cases. On a terminal it is one line that changes, else a line for each
+// case that does not pass.
 func NewProgress(w io.Writer, total int, terminal bool) *Progress {
 	return &Progress{w: w, total: total, terminal: terminal, counts: map[conformance.Outcome]int{}}
 }
