@@ -67,6 +67,10 @@ func readmeCommand(t *testing.T, work, bin, line string) {
 		cmd.Env = append(cmd.Env, "GATEWAY_INTERFACE=CGI/1.1", "REQUEST_METHOD=GET", "SERVER_PROTOCOL=HTTP/1.1")
 	}
 	cmd.WaitDelay = time.Second
+	if strings.Contains(line, "gangway conform") {
+		readmeConform(t, cmd, line)
+		return
+	}
 	if strings.Contains(line, "gangway call") || strings.Contains(line, "--from cgi:") || strings.Contains(line, "--explain") {
 		readmeAnswer(t, cmd, line)
 		return
@@ -86,6 +90,21 @@ func readmeCommand(t *testing.T, work, bin, line string) {
 	}
 	assert.NoError(t, cmd.Wait(), log)
 	assert.True(t, listening, log)
+}
+
+// readmeConform runs a command of the conformance runner.
+func readmeConform(t *testing.T, cmd *exec.Cmd, line string) {
+	out, err := cmd.CombinedOutput()
+	switch {
+	case strings.Contains(line, "conform app"), strings.Contains(line, "conform server"):
+		assert.Equal(t, 3, cmd.ProcessState.ExitCode(), string(out))
+	case strings.Contains(line, "conform script"): // which answers HEAD as GET, for it is that simple
+		assert.Equal(t, 1, cmd.ProcessState.ExitCode(), string(out))
+		assert.Contains(t, string(out), "script/4.3.3/head-no-body")
+	default:
+		assert.NoError(t, err, string(out))
+		assert.NotEmpty(t, out)
+	}
 }
 
 // readmeAnswer runs a command that ends by itself. Nobody listens at the addresses of the README.
