@@ -153,13 +153,8 @@ func (a *FCGIApp) Close() {
 func (a *FCGIApp) welcome(nc net.Conn) bool {
 	list, bound := os.LookupEnv(wire.WebServerAddrs)
 	peer, ok := nc.RemoteAddr().(*net.TCPAddr)
-	switch {
-	case a.misjudges(list, bound, peer):
-		return !ok || !bound || !fcgiListed(list, peer)
-	case !bound:
-		return true
-	}
-	return ok && fcgiListed(list, peer)
+	welcome := !bound || ok && fcgiListed(list, peer)
+	return welcome != a.misjudges(list, bound, peer)
 }
 
 // fcgiListed says whether the list has the address of the web server.

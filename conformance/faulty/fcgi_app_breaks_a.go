@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gangway-go/gangway/fastcgi/wire"
@@ -15,8 +16,8 @@ import (
 
 // fcgiMutantConn is what mutants remember of a connection.
 type fcgiMutantConn struct {
-	total, first        int // bytes of records that were taken; received when the first was
-	records, idle       int // records in all; empty ones of inactive requests
+	total, records      atomic.Int64 // bytes of records that were taken, and records
+	first, idle         int          // bytes that were received with the first record; empty records of inactive requests
 	padded, paddedBegin bool
 	kept                [][]byte
 }
@@ -26,24 +27,24 @@ type fcgiMutantRequest struct {
 	bodyless bool   // its body is lost
 	deaf     bool   // it is not answered
 	full     bool   // the last record of parameters was as long as can be
-	cut      bool   // the rest of the parameters is lost
 	believed []byte // memory for a length
 }
 
 // What the mutants of FastCGI 1.0 sections 2 to 3.4 do where the clean application calls these methods: the clean one does
 // nothing in them, or what their names say.
 
-// endsAtStart are the faults of the beginning of the program. The error is why it has no listening socket.
-func (a *FCGIApp) endsAtStart(err error) error {
+// endsAtStart are the faults of the beginning of the program.
+func (a *FCGIApp) endsAtStart() error {
+	info, err := os.Stdin.Stat()
 	switch {
-	case err != nil && a.fault("silent-as-cgi"):
+	case err == nil && info.Mode()&os.ModeSocket == 0 && a.fault("silent-as-cgi"):
 		os.Exit(0)
-	case a.fault("ends-if-nonblocking") && os.NewFile(0, "").SetReadDeadline(time.Time{}) == nil:
+	case a.fault("ends-if-nonblocking") && os.Stdin.SetReadDeadline(time.Time{}) == nil:
 		return errors.New("faulty: the listening socket does not block")
 	case a.fault("needs-environment") && len(os.Environ()) < 6:
 		return errors.New("faulty: too few environment variables")
 	}
-	return err
+	return nil
 }
 
 // die ends the application as a program ends that crashes.
@@ -115,7 +116,7 @@ func (a *FCGIApp) misjudges(list string, bound bool, peer *net.TCPAddr) bool {
 // fill reads all of b from the connection: the header of a record, or its content if h is its header. The error is io.EOF only
 // if there is nothing at all.
 func (c *fcgiConn) fill(b []byte, h *wire.Header) error {
-	if c.app.fault("needs-whole-header") && h == nil && c.total < 2000 {
+	if c.app.fault("needs-whole-header") && h == nil && c.total.Load() < 2000 {
 		if c.br.Peek(1); c.br.Buffered() > 0 && c.br.Buffered() < len(b) {
 			return errFCGIProtocol
 		}
@@ -128,10 +129,10 @@ func (c *fcgiConn) fill(b []byte, h *wire.Header) error {
 		defer c.app.lock.Unlock()
 	}
 	n, err := io.ReadFull(c.br, b)
-	if c.total == 0 {
+	if c.total.Load() == 0 {
 		c.first = n + c.br.Buffered()
 	}
-	if c.total += n; err != nil {
+	if c.total.Add(int64(n)); err != nil {
 		return c.cutShort(err, n, h)
 	}
 	return nil
@@ -142,13 +143,13 @@ func (c *fcgiConn) cutShort(err error, n int, h *wire.Header) error {
 	a := c.app
 	reset := err != io.EOF && err != io.ErrUnexpectedEOF
 	switch {
-	case h == nil && reset && c.total == 0 && a.fault("ends-after-resets") && a.empty.Add(1) == 20,
-		h == nil && err == io.EOF && c.total == 0 && a.fault("ends-after-empty-connections") && a.empty.Add(1) == 20,
+	case h == nil && reset && c.total.Load() == 0 && a.fault("ends-after-resets") && a.empty.Add(1) == 20,
+		h == nil && err == io.EOF && c.total.Load() == 0 && a.fault("ends-after-empty-connections") && a.empty.Add(1) == 20,
 		reset && c.busy() != nil && a.fault("ends-on-reset"),
 		h == nil && n == 3 && a.fault("ends-on-short-header"),
 		h != nil && h.Type == wire.TypeParams && n > 0 && a.fault("ends-on-short-content"):
 		a.die()
-	case h == nil && c.total == 0 && a.fault("ignores-half-close"):
+	case h == nil && c.total.Load() == 0 && a.fault("ignores-half-close"):
 		select {
 		case <-time.After(2 * time.Second):
 		case <-a.ctx.Done():
@@ -234,7 +235,7 @@ var stops = map[string]wire.Type{
 // mishandle handles a record wrongly, or returns false.
 func (c *fcgiConn) mishandle(h wire.Header, content []byte) (bool, error) {
 	a, r := c.app, c.request(h.RequestID)
-	c.records++
+	c.records.Add(1)
 	_, slug, _ := strings.Cut(a.Fault, "/")
 	inactive := h.RequestID != wire.NullRequestID && r == nil && h.Type != wire.TypeBeginRequest
 	switch {
@@ -242,7 +243,7 @@ func (c *fcgiConn) mishandle(h wire.Header, content []byte) (bool, error) {
 		inactive && h.Type == wire.TypeParams && a.fault("inactive-params-close"),
 		inactive && h.Type == wire.TypeStdin && a.fault("inactive-stdin-closes"),
 		inactive && h.Type == wire.TypeAbortRequest && a.fault("inactive-abort-closes"),
-		h.Type == wire.TypeBeginRequest && c.records > 3*8 && a.fault("eight-requests-per-connection"):
+		h.Type == wire.TypeBeginRequest && c.records.Load() > 3*8 && a.fault("eight-requests-per-connection"):
 		return true, errFCGIProtocol
 	case inactive && h.Type > wire.TypeUnknownType && a.fault("inactive-unknown-type-answered"):
 		return true, c.write(wire.AppendUnknownType(nil, h.Type))
@@ -291,7 +292,7 @@ func (c *fcgiConn) loseBody(h wire.Header, r *fcgiRequest) {
 		body.add([]byte("\n"))
 	case h.Type == wire.TypeParams && eos && h.PaddingLength > 0 && c.app.fault("padded-params-end-loses-body"),
 		c.paddedBegin && c.app.fault("padded-begin-loses-body"),
-		h.Type == wire.TypeStdin && h.ContentLength == 3 && c.records == 4 && !c.padded && c.coalesced() &&
+		h.Type == wire.TypeStdin && h.ContentLength == 3 && c.records.Load() == 4 && !c.padded && c.coalesced() &&
 			c.app.fault("one-segment-loses-body"):
 		r.bodyless = true
 	case h.Type == wire.TypeStdin && eos && h.PaddingLength > 0 && c.app.fault("padded-stdin-end-loses-body"):
@@ -301,5 +302,5 @@ func (c *fcgiConn) loseBody(h wire.Header, r *fcgiRequest) {
 
 // coalesced says whether the rest of a small request has been received with its beginning.
 func (c *fcgiConn) coalesced() bool {
-	return c.first+wire.HeaderLen == c.total+c.br.Buffered() && c.br.Buffered() == wire.HeaderLen
+	return c.first == int(c.total.Load())+c.br.Buffered() && c.br.Buffered() == wire.HeaderLen
 }

@@ -24,10 +24,11 @@ func (r *fcgiRequest) parse(b []byte) (name, value, rest []byte, err error) {
 	switch {
 	case err != nil && a.fault("believes-lengths") && len(b) > 8 && binary.BigEndian.Uint32(b) > 1<<31+1<<20:
 		r.believed = bytes.Repeat([]byte{1}, 64<<20)
-	case err == nil && short && a.fault("wants-shortest-lengths"),
-		err == nil && len(name) == 0 && len(value) > 0 && a.fault("empty-name-ends-params"),
-		err == nil && len(name)+len(value) == 0 && a.fault("empty-pair-ends-params"):
+	case err == nil && short && a.fault("wants-shortest-lengths"):
 		return nil, nil, nil, wire.ErrShort
+	case err == nil && len(name) == 0 && len(value) > 0 && a.fault("empty-name-ends-params"),
+		err == nil && len(name)+len(value) == 0 && a.fault("empty-pair-ends-params"):
+		return name, value, nil, nil
 	}
 	return name, value, rest, err
 }
@@ -81,7 +82,7 @@ func (r *fcgiRequest) take(name, value string) {
 func (r *fcgiRequest) misses(content []byte) bool {
 	lost := r.full && len(r.pairs) == 0 && r.conn.app.fault("full-record-ends-params")
 	r.full = len(content) == wire.MaxContent
-	return len(content) > 0 && (lost || r.cut)
+	return len(content) > 0 && lost
 }
 
 // kept is what a record of the body gives.
@@ -97,10 +98,7 @@ func (r *fcgiRequest) overflows() bool {
 	if !r.conn.app.fault("cuts-large-params") {
 		return false
 	}
-	if len(r.pairs) > 0 {
-		r.overlooks()
-		r.pairs, r.cut = nil, true
-	}
+	r.overlooks()
 	return true
 }
 
@@ -168,9 +166,9 @@ func (c *fcgiConn) garbled(records []byte) (sent []byte) {
 			h.RequestID &= 0x7FFF
 		case h.RequestID == 255 && a.fault("id-255-is-none"):
 			h.RequestID = 0
-		case h.RequestID == 300 && c.records > 4 && a.fault("later-ids-are-lost"):
+		case h.RequestID == 300 && c.records.Load() > 4 && a.fault("later-ids-are-lost"):
 			h.RequestID = 1
-		case h.Type == wire.TypeStdout && c.records == 4 && c.total < 2000 && a.fault("sends-values-unasked"):
+		case h.Type == wire.TypeStdout && c.records.Load() == 4 && c.total.Load() < 2000 && a.fault("sends-values-unasked"):
 			sent = append(sent, "\x01\x0a\x00\x00\x00\x00\x00\x00"...)
 		case h.Type == wire.TypeStderr && len(content) == 500 && a.fault("stderr-goes-astray"):
 			sent = append(sent, content...)

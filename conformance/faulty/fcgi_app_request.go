@@ -48,8 +48,11 @@ func (r *fcgiRequest) params(content []byte) {
 		r.endParams()
 		return
 	}
-	if r.paramBytes += len(content); r.paramBytes > r.mostParams() && !r.overflows() {
-		r.bad, r.pairs = "too many parameters", nil
+	if r.paramBytes += len(content); r.paramBytes > r.mostParams() {
+		if !r.overflows() {
+			r.bad = "too many parameters"
+		}
+		r.pairs = nil
 		return
 	}
 	r.pairs = append(r.sharedPairs(), content...)

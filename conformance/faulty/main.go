@@ -43,8 +43,11 @@ func fcgiMain(name string) error {
 	}
 	app := &FCGIApp{Fault: name}
 	app.exit = os.Exit
-	ln, err := net.FileListener(os.NewFile(0, "listening socket"))
-	if err = app.endsAtStart(err); err != nil {
+	if err := app.endsAtStart(); err != nil {
+		return err
+	}
+	ln, err := net.FileListener(os.Stdin)
+	if err != nil {
 		return err
 	}
 	app.Requests, _ = strconv.ParseInt(os.Getenv(requestsEnv), 10, 64)
