@@ -30,6 +30,7 @@ func fcgi35() []conformance.Case {
 			first.Serves()
 			second := t.Connect()
 			second.Send(t.Get("").Begin())
+			t.Sleep(t.Patience() / 10)
 			first.Close()
 			t.Sleep(t.Patience() / 10)
 			second.Send(t.Get("").Params(), t.Get("").Stdin())
