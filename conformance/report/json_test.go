@@ -95,6 +95,12 @@ func TestRead(t *testing.T) {
 	require.NoError(t, err, "a run that was cut off")
 	assert.Len(t, cut.Results, 3)
 
+	again := `{"type":"result","name":"fcgi/3.3/plain","level":"MUST","outcome":"CRASH"}` + "\n"
+	later, err := report.Read(strings.NewReader(lines + again))
+	require.NoError(t, err)
+	assert.Len(t, later.Results, 12)
+	assert.Equal(t, 2, later.Counts()[conformance.Crash], "the later line for a case holds")
+
 	for _, bad := range []string{
 		"", "x", "{}", `{"schema":2}`, `{"schema":"1"}`, `{"schema":1,"results":3}`, "[]",
 		`{"schema":1,"type":"start"}` + "\n" + `{"type":"?"}` + "\n",
