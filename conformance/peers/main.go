@@ -1,0 +1,128 @@
+// Peers runs the conformance suite on well-known programs that speak CGI, FastCGI, SCGI or uwsgi, each a private instance on
+// loopback or a Unix socket, and writes what it finds to conformance/reports/NAME.json. Then it makes conformance/RESULTS.md
+// and conformance/reports/index.html of all reports there are. The programs are those of Debian (scripts/setup installs them)
+// and Go modules.
+//
+//	go run ./conformance/peers                 all peers
+//	go run ./conformance/peers nginx-fastcgi   some
+//	go run ./conformance/peers -list           their names
+//	go run ./conformance/peers -publish        only RESULTS.md and index.html
+//
+// Of programs of others, what a case of level security found is counted, and not written down.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gangway-go/gangway/conformance"
+	"github.com/gangway-go/gangway/conformance/report"
+	"github.com/gangway-go/gangway/conformance/server"
+)
+
+func main() {
+	server.Probe()
+	list := flag.Bool("list", false, "print the names of the peers")
+	publish := flag.Bool("publish", false, "run nothing")
+	dir := flag.String("dir", "conformance", "the `folder` with reports and RESULTS.md")
+	only := flag.String("only", "", "run only the cases that the selector selects, and print what fails")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	names := flag.Args()
+	switch {
+	case *list:
+		for _, p := range peers() {
+			fmt.Println(p.name)
+		}
+		return
+	case len(names) == 0 && !*publish:
+		for _, p := range peers() {
+			names = append(names, p.name)
+		}
+	}
+	failed := false
+	for _, name := range names {
+		if err := run(ctx, *dir, name, *only); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+			failed = true
+		}
+	}
+	if *only == "" && ctx.Err() == nil {
+		if err := publishAll(*dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			failed = true
+		}
+	}
+	if failed {
+		os.Exit(1)
+	}
+}
+
+// A peer is a program and how it is run.
+type peer struct {
+	name  string // of the report
+	title string // in the report
+	start func(*stage) conformance.Target
+}
+
+func peers() []peer { return slices.Concat(applications, servers, scripts) }
+
+// suite returns the cases for a target.
+func suite(target conformance.Target, only string) ([]conformance.Case, error) {
+	cases := casesFor(target)
+	if only == "" {
+		return cases, nil
+	}
+	return conformance.Select(cases, strings.Fields(only))
+}
+
+// run tests one peer and writes its report.
+func run(ctx context.Context, dir, name, only string) (err error) {
+	i := slices.IndexFunc(peers(), func(p peer) bool { return p.name == name })
+	if i < 0 {
+		return fmt.Errorf("no such peer; -list prints the names")
+	}
+	p := peers()[i]
+	s, err := newStage()
+	if err != nil {
+		return err
+	}
+	defer s.clear()
+	target, err := s.perform(p)
+	if err != nil {
+		return err
+	}
+	if closer, ok := target.(interface{ Close() error }); ok {
+		defer closer.Close()
+	}
+	cases, err := suite(target, only)
+	if err != nil {
+		return err
+	}
+	options := conformance.Options{Total: 10 * time.Minute}
+	if only != "" {
+		options.AllWire = true
+	}
+	r, err := conformance.Run(ctx, target, cases, options)
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, s.logs())
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	s.describe(p, r)
+	fmt.Printf("%-22s %s %v %.0fs\n", p.name, r.Target.Version, r.Counts(), r.Ended.Sub(r.Started).Seconds())
+	if only != "" {
+		return report.Write(os.Stdout, "text", r, &report.Terms{Level: conformance.May})
+	}
+	return save(filepath.Join(dir, "reports", p.name+".json"), shorten(r))
+}

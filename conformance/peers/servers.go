@@ -1,0 +1,4 @@
+package main
+
+var servers []peer
+var scripts []peer
