@@ -34,7 +34,9 @@ type peer interface {
 
 // peers are the applications by the scheme of their URLs.
 var peers = map[string]func(fault string) peer{
-	"fcgi": func(fault string) peer { return &faulty.FCGIApp{Fault: fault} },
+	"fcgi":  func(fault string) peer { return &faulty.FCGIApp{Fault: fault} },
+	"scgi":  func(fault string) peer { return &faulty.SCGIApp{Fault: fault} },
+	"uwsgi": func(fault string) peer { return &faulty.UWSGIApp{Fault: fault} },
 }
 
 // patience is short, for most mutants are silent where they should not be.

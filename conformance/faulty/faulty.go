@@ -17,5 +17,6 @@ type Fault struct {
 
 // Faults returns all faults of all peers.
 func Faults() []Fault {
-	return slices.Concat(scriptFaults, fcgiAppFaultsA, fcgiAppFaultsB, fcgiAppFaultsC, gatewayRequestFaults, gatewayVariableFaults())
+	return slices.Concat(scriptFaults, scgiAppFaults, uwsgiAppFaults,
+		fcgiAppFaultsA, fcgiAppFaultsB, fcgiAppFaultsC, gatewayRequestFaults, gatewayVariableFaults())
 }
