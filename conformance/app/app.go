@@ -1,9 +1,9 @@
-// Package app has the conformance cases for applications: the suite is the web server. The application speaks FastCGI 1.0 (29
-// April 1996), SCGI (23 June 2008) or the uwsgi protocol over TCP or a Unix socket, or is a program that the suite starts with
-// a listening socket as descriptor 0. Begin with New, or with Cases to see what is checked.
+// Package app has the conformance cases for applications: the suite is the web server. The application speaks FastCGI
+// 1.0 (29 April 1996), SCGI (23 June 2008) or the uwsgi protocol over TCP or a Unix socket, or is a program that the
+// suite starts with a listening socket as descriptor 0. Begin with New, or with Cases to see what is checked.
 //
-// Any application will do. Cases that have to see what the application got need the echo application of package echo, and
-// are skipped with others.
+// Any application will do. Cases that have to see what the application got need the echo application of package echo,
+// and are skipped with others.
 package app
 
 import (
@@ -67,9 +67,9 @@ const (
 	needRestart    = "restart"    // somebody brings the target back when it has died
 )
 
-// New returns the application at url: fcgi://HOST:PORT, fcgi+unix://PATH, or fcgi+exec:COMMAND for a program to be started by a
-// shell with a listening socket as descriptor 0; the same with scgi and uwsgi instead of fcgi. If the URL is wrong, Err says so,
-// and the run fails at once.
+// New returns the application at url: fcgi://HOST:PORT, fcgi+unix://PATH, or fcgi+exec:COMMAND for a program to be
+// started by a shell with a listening socket as descriptor 0; the same with scgi and uwsgi instead of fcgi. If the URL
+// is wrong, Err says so, and the run fails at once.
 func New(url string) *Target {
 	t := &Target{url: url, launch: startProgram}
 	t.err = t.parse()

@@ -144,8 +144,8 @@ func (r *response) served() bool {
 	return r.end != nil && r.end.ProtocolStatus == wire.StatusRequestComplete && wellFormed(r.stdout)
 }
 
-// Collect gathers the responses of the given requests, in that order, until all have ended, the target closes the connection, or
-// nothing comes for as long as patience. It makes no verdict.
+// Collect gathers the responses of the given requests, in that order, until all have ended, the target closes the
+// connection, or nothing comes for as long as patience. It makes no verdict.
 func (c *conn) Collect(ids ...uint16) []*response {
 	responses := make([]*response, len(ids))
 	for i, id := range ids {
@@ -196,8 +196,8 @@ func (c *conn) Ask(r *request) *response {
 	return c.Served(r.ID)
 }
 
-// Serves makes a plain request over this connection, which the target is to keep open, and fails if it gets no well-formed
-// response.
+// Serves makes a plain request over this connection, which the target is to keep open, and fails if it gets no
+// well-formed response.
 func (c *conn) Serves() { c.Ask(c.t.Get("").Keep()) }
 
 // UntilClosed gathers records until the target closes the connection, and hangs if it does not.
@@ -215,8 +215,8 @@ func (c *conn) UntilClosed() []record {
 	}
 }
 
-// Closes gathers records until the target closes the connection, or until nothing comes for as long as patience; then it is not
-// closed.
+// Closes gathers records until the target closes the connection, or until nothing comes for as long as patience; then
+// it is not closed.
 func (c *conn) Closes() (records []record, closed bool) {
 	for {
 		r, err := c.next(c.patience)

@@ -21,7 +21,8 @@ func fcgi22() []conformance.Case {
 		Run:    test(func(t *T) { t.Start("tcp").Serves() }),
 	}, {
 		Name: "fcgi/2.2/listensock-unix",
-		Quote: "The Web server's choice of reliable transport, Unix stream pipes (AF_UNIX) or TCP/IP (AF_INET), is implicit " +
+		Quote: "The Web server's choice of reliable transport, Unix stream pipes (AF_UNIX) or TCP/IP (AF_INET), is " +
+			"implicit " +
 			"in the internal state of the FCGI_LISTENSOCK_FILENO socket.",
 		Level: conformance.Must, Needs: []string{needExec},
 		Sends:  "a plain request to a program that it starts with a listening Unix socket as descriptor 0",
@@ -39,7 +40,8 @@ func fcgi22() []conformance.Case {
 		Name:  "fcgi/2.2/stdout-stderr-closed-safe",
 		Quote: "The standard descriptors STDOUT_FILENO and STDERR_FILENO are closed when the application begins execution.",
 		Level: conformance.Robustness, Needs: []string{needExec},
-		Sends:  "requests that make the echo application write errors to a program that it starts with descriptors 1 and 2 closed",
+		Sends: "requests that make the echo application write errors to a program that it starts with descriptors 1 and " +
+			"2 closed",
 		Passes: "sends records and no stray bytes on the connections, which may have got those descriptors",
 		Run: test(func(t *T) {
 			own := t.Start("tcp")
@@ -58,7 +60,8 @@ func fcgi22() []conformance.Case {
 		Name:  "fcgi/2.2/nonblocking-listensock",
 		Quote: "This descriptor refers to a listening socket created by the Web server.",
 		Level: conformance.Robustness, Needs: []string{needExec},
-		Sends:  "requests to a program that it starts with a non-blocking listening socket, as event driven servers create it",
+		Sends: "requests to a program that it starts with a non-blocking listening socket, as event driven servers " +
+			"create it",
 		Passes: "serves them, and uses no processor time while it waits",
 		Run: test(func(t *T) {
 			own := t.startWith(&Target{network: "tcp", launch: startNonblocking})

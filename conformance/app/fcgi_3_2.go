@@ -11,12 +11,15 @@ import (
 )
 
 const (
-	quoteMember = "If FCGI_WEB_SERVER_ADDRS was bound, the application checks the peer IP address of the new connection for " +
+	quoteMember = "If FCGI_WEB_SERVER_ADDRS was bound, the application checks the peer IP address of the new " +
+		"connection for " +
 		"membership in the list."
-	quoteNoMember = "If the check fails (including the possibility that the connection didn't use TCP/IP transport), the " +
+	quoteNoMember = "If the check fails (including the possibility that the connection didn't use TCP/IP transport), " +
+		"the " +
 		"application responds by closing the connection."
 	quoteConcurrent = "An application may accept several concurrent transport connections, but it need not do so."
-	quoteAccept     = "A FastCGI application calls accept() on the socket referred to by file descriptor FCGI_LISTENSOCK_FILENO " +
+	quoteAccept     = "A FastCGI application calls accept() on the socket referred to by file descriptor " +
+		"FCGI_LISTENSOCK_FILENO " +
 		"to accept a new transport connection."
 )
 
@@ -174,7 +177,8 @@ func (t *T) maxConns() (value string) {
 	t.within(t.Patience()/2, func(t *T) {
 		c := t.Connect()
 		c.Send(rec(wire.TypeGetValues, wire.NullRequestID, string(wire.AppendPair(nil, wire.MaxConns, ""))))
-		if name, v, _, err := wire.ParsePair(c.Expect(wire.TypeGetValuesResult).content); err == nil && string(name) == wire.MaxConns {
+		name, v, _, err := wire.ParsePair(c.Expect(wire.TypeGetValuesResult).content)
+		if err == nil && string(name) == wire.MaxConns {
 			value = string(v)
 		}
 	})

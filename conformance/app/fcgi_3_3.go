@@ -11,10 +11,12 @@ import (
 )
 
 const (
-	quotePrefix = "A FastCGI record consists of a fixed-length prefix followed by a variable number of content and padding " +
+	quotePrefix = "A FastCGI record consists of a fixed-length prefix followed by a variable number of content and " +
+		"padding " +
 		"bytes."
 	quoteContent = "contentData: Between 0 and 65535 bytes of data, interpreted according to the record type."
-	quoteStream  = "A stream record is part of a stream, i.e. a series of zero or more non-empty records (length != 0) of the " +
+	quoteStream  = "A stream record is part of a stream, i.e. a series of zero or more non-empty records (length != 0) " +
+		"of the " +
 		"stream type, followed by an empty record (length == 0) of the stream type."
 	quoteVersion = "version: Identifies the FastCGI protocol version. This specification documents FCGI_VERSION_1."
 	quoteType    = "type: Identifies the FastCGI record type, i.e. the general function that the record performs."
@@ -27,7 +29,8 @@ func fcgi33() []conformance.Case {
 		fcgi33Ends(), fcgi33Strangers(), fcgi33Floods())
 }
 
-// KeepsBody sends a POST request with the body "abc" as change makes it, and fails unless the application gets the body.
+// KeepsBody sends a POST request with the body "abc" as change makes it, and fails unless the application gets the
+// body.
 func (t *T) KeepsBody(change func([]byte) []byte) {
 	c := t.Connect()
 	c.Send(change(t.Post("", []byte("abc")).Bytes()))
@@ -220,7 +223,8 @@ func fcgi33Output() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/3.3/output-record-types",
-		Quote: "Management records have a requestId value of zero, also called the null request ID. Application records have a " +
+		Quote: "Management records have a requestId value of zero, also called the null request ID. Application records " +
+			"have a " +
 			"nonzero requestId.",
 		Level:  conformance.Must,
 		Sends:  "a plain request",

@@ -55,8 +55,9 @@ func fcgi33Ends() []conformance.Case {
 			c.UntilClosed()
 		}),
 	}, {
-		Name:   "fcgi/3.3/half-close-after-stdin",
-		Quote:  "first the Web server sends parameters and other data to the application, then the application sends result data",
+		Name: "fcgi/3.3/half-close-after-stdin",
+		Quote: "first the Web server sends parameters and other data to the application, then the application sends " +
+			"result data",
 		Level:  conformance.Robustness,
 		Sends:  "a plain request, and the end of its direction of the connection",
 		Passes: "serves the request",
@@ -95,7 +96,8 @@ func fcgi33Ends() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/3.5/unread-body-loses-no-response",
-		Quote: "In this case the application closes the connection at the end of a specified request. If it does while bytes " +
+		Quote: "In this case the application closes the connection at the end of a specified request. If it does while " +
+			"bytes " +
 			"wait to be read, the system can throw away the response.",
 		Level:  conformance.Robustness,
 		Sends:  "a request with a body of 200 KB, which the echo application does not read, without FCGI_KEEP_CONN",

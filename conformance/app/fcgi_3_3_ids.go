@@ -9,11 +9,13 @@ import (
 
 const (
 	quoteID    = "requestId: Identifies the FastCGI request to which the record belongs."
-	quoteReuse = "The Web server re-uses FastCGI request IDs; the application keeps track of the current state of each request " +
+	quoteReuse = "The Web server re-uses FastCGI request IDs; the application keeps track of the current state of each " +
+		"request " +
 		"ID on a given transport connection."
 	quoteInactive = "While a request ID R is inactive, the application ignores records with requestId == R, except for " +
 		"FCGI_BEGIN_REQUEST records as just described."
-	quoteNullID = "Management records have a requestId value of zero, also called the null request ID. Application records have " +
+	quoteNullID = "Management records have a requestId value of zero, also called the null request ID. Application " +
+		"records have " +
 		"a nonzero requestId."
 )
 
@@ -77,8 +79,8 @@ func fcgi33Reuse() []conformance.Case {
 	}}
 }
 
-// Ignores sends records and a plain request with the id 1 over the same connection, and fails unless the request is served and
-// nothing is sent for another one.
+// Ignores sends records and a plain request with the id 1 over the same connection, and fails unless the request is
+// served and nothing is sent for another one.
 func (c *conn) Ignores(records ...[]byte) {
 	c.Send(records...)
 	c.Ask(c.t.Get(""))
@@ -100,7 +102,8 @@ func fcgi33Inactive() []conformance.Case {
 	}
 	return append([]conformance.Case{
 		ignored("inactive-id-params-ignored", "FCGI_PARAMS and FCGI_STDIN of request 5, which has not begun",
-			[]byte("\x01\x04\x00\x05\x00\x04\x00\x00\x01\x01AB\x01\x04\x00\x05\x00\x00\x00\x00\x01\x05\x00\x05\x00\x00\x00\x00")),
+			[]byte("\x01\x04\x00\x05\x00\x04\x00\x00\x01\x01AB"+"\x01\x04\x00\x05\x00\x00\x00\x00"+
+				"\x01\x05\x00\x05\x00\x00\x00\x00")),
 		ignored("inactive-id-abort-ignored", "FCGI_ABORT_REQUEST of request 5, which has not begun",
 			[]byte("\x01\x02\x00\x05\x00\x00\x00\x00")),
 		ignored("inactive-id-unknown-type-ignored", "a record of type 99 of request 5, which has not begun",
@@ -129,7 +132,8 @@ func fcgi33InactiveLater() []conformance.Case {
 		Passes: "serves request 1 with its own variables only",
 		Run: test(func(t *T) {
 			r, c := t.Get(""), t.Connect()
-			c.Send(r.Begin(), rec(wire.TypeParams, 1, string(r.Pairs())), []byte("\x01\x04\x00\x09\x00\x0b\x00\x00\x05\x04STRAYevil"),
+			c.Send(r.Begin(), rec(wire.TypeParams, 1, string(r.Pairs())),
+				[]byte("\x01\x04\x00\x09\x00\x0b\x00\x00\x05\x04STRAYevil"),
 				rec(wire.TypeParams, 1, "\x05\x03AFTERyes"), end(wire.TypeParams, 1), r.Stdin())
 			e := t.Echo(c.Served(1).stdout)
 			t.CheckVar(e, "AFTER", "yes")
@@ -163,8 +167,8 @@ func fcgi33InactiveLater() []conformance.Case {
 	}}
 }
 
-// Settled gathers the response of a request that the target may refuse, and hangs unless the request ends or the target closes
-// the connection.
+// Settled gathers the response of a request that the target may refuse, and hangs unless the request ends or the target
+// closes the connection.
 func (c *conn) Settled(id uint16) *response {
 	r := c.Collect(id)[0]
 	if r.silent {

@@ -8,13 +8,15 @@ import (
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
-const quotePadding = "The protocol allows senders to pad the records they send, and requires receivers to interpret the " +
+const quotePadding = "The protocol allows senders to pad the records they send, and requires receivers to interpret " +
+	"the " +
 	"paddingLength and skip the paddingData."
 
 func fcgi33Padding() []conformance.Case {
 	var cases []conformance.Case
 	for i, on := range []struct{ slug, record string }{
-		{"begin-request", "FCGI_BEGIN_REQUEST"}, {"params-data", "FCGI_PARAMS"}, {"params-eos", "the empty record FCGI_PARAMS"},
+		{"begin-request", "FCGI_BEGIN_REQUEST"}, {"params-data", "FCGI_PARAMS"}, {"params-eos", "the empty record " +
+			"FCGI_PARAMS"},
 		{"stdin-data", "FCGI_STDIN"}, {"stdin-eos", "the empty record FCGI_STDIN"},
 	} {
 		cases = append(cases, conformance.Case{
@@ -41,8 +43,8 @@ func fcgi33Padding() []conformance.Case {
 	return append(cases, fcgi33PaddingLooks()...)
 }
 
-// fcgi33PaddingOthers have padding on records that are not part of every request. What the target does not do without padding
-// either is the matter of other cases.
+// fcgi33PaddingOthers have padding on records that are not part of every request. What the target does not do without
+// padding either is the matter of other cases.
 func fcgi33PaddingOthers() []conformance.Case {
 	others := []struct {
 		slug, record string
@@ -96,7 +98,8 @@ func fcgi33PaddingLooks() []conformance.Case {
 		Name:  "fcgi/3.3/padding-nonzero-bytes",
 		Quote: "paddingData: Between 0 and 255 bytes of data, which are ignored.",
 		Level: conformance.Must, Echo: true,
-		Sends:  "a POST request with a body of 6 bytes in two records, and padding on the first that looks like a record FCGI_STDIN itself",
+		Sends: "a POST request with a body of 6 bytes in two records, and padding on the first that looks like a record " +
+			"FCGI_STDIN itself",
 		Passes: "gets the body and nothing of the padding",
 		Run: test(func(t *T) {
 			r, c := t.Post("", []byte("abcdef")), t.Connect()
@@ -108,13 +111,15 @@ func fcgi33PaddingLooks() []conformance.Case {
 		Name:  "fcgi/3.3/padding-in-own-segment",
 		Quote: quotePadding,
 		Level: conformance.Must, Echo: true,
-		Sends: "a POST request with a body of 3 bytes that pauses after the content of FCGI_PARAMS, before its padding, and " +
+		Sends: "a POST request with a body of 3 bytes that pauses after the content of FCGI_PARAMS, before its padding, " +
+			"and " +
 			"within the padding",
 		Passes: "waits for the padding, skips it and gets the body",
 		Run: test(func(t *T) {
 			r, c := t.Post("", []byte("abc")), t.Connect()
 			content := r.Pairs()
-			h := wire.Header{Version: 1, Type: wire.TypeParams, RequestID: 1, ContentLength: uint16(len(content)), PaddingLength: 200}
+			h := wire.Header{Version: 1, Type: wire.TypeParams, RequestID: 1, PaddingLength: 200}
+			h.ContentLength = uint16(len(content))
 			for _, part := range [][]byte{
 				append(append(r.Begin(), h.Append(nil)...), content...), bytes.Repeat([]byte{1}, 100), bytes.Repeat([]byte{1}, 100),
 			} {

@@ -37,10 +37,12 @@ func fcgi33Strangers() []conformance.Case {
 	}
 	return append(cases, conformance.Case{
 		Name: "fcgi/3.3/http-post-carrying-request",
-		Quote: "All data that flows over the transport connection is carried in FastCGI records. Who can make somebody send an " +
+		Quote: "All data that flows over the transport connection is carried in FastCGI records. Who can make somebody " +
+			"send an " +
 			"HTTP request here must not be able to run scripts with its body.",
 		Level: conformance.Security,
-		Sends: "an HTTP request whose first bytes are a record header of version 80 for those who do not look, and in whose " +
+		Sends: "an HTTP request whose first bytes are a record header of version 80 for those who do not look, and in " +
+			"whose " +
 			"body a FastCGI request begins where that record ends",
 		Passes: "does not serve the request",
 		Run: test(func(t *T) {
@@ -52,8 +54,9 @@ func fcgi33Strangers() []conformance.Case {
 			t.Check(!c.Collect(1)[0].served(), "it served the request in the body")
 		}),
 	}, conformance.Case{
-		Name:  "fcgi/3.3/random-64k",
-		Quote: "All data that flows over the transport connection is carried in FastCGI records. What is not must do no harm.",
+		Name: "fcgi/3.3/random-64k",
+		Quote: "All data that flows over the transport connection is carried in FastCGI records. What is not must do no " +
+			"harm.",
 		Level: conformance.Robustness, Serial: true,
 		Sends:  "200 times 64 KiB of random bytes, each over a connection of its own, and plain requests in between",
 		Passes: "serves the requests, and its memory does not grow by 64 MiB",
@@ -98,7 +101,8 @@ func fcgi33Floods() []conformance.Case {
 		Quote:  quoteInactive + " A flood of them must cost little.",
 		Level:  conformance.Security,
 		Serial: true,
-		Sends:  "100,000 empty records FCGI_STDIN of a request that has not begun, and a plain request over the same connection",
+		Sends: "100,000 empty records FCGI_STDIN of a request that has not begun, and a plain request over the same " +
+			"connection",
 		Passes: "serves the request within 5 s, or closes the connection",
 		Run: test(func(t *T) {
 			c := t.Connect()

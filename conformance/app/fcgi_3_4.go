@@ -11,13 +11,17 @@ import (
 )
 
 const (
-	quoteLengths = "Lengths of 127 bytes and less can be encoded in one byte, while longer lengths are always encoded in four " +
+	quoteLengths = "Lengths of 127 bytes and less can be encoded in one byte, while longer lengths are always encoded " +
+		"in four " +
 		"bytes"
-	quoteHighBit = "The high-order bit of the first byte of a length indicates the length's encoding. A high-order zero implies " +
+	quoteHighBit = "The high-order bit of the first byte of a length indicates the length's encoding. A high-order " +
+		"zero implies " +
 		"a one-byte encoding, a one a four-byte encoding."
-	quoteBinary = "This name-value pair format allows the sender to transmit binary values without additional encoding, and " +
+	quoteBinary = "This name-value pair format allows the sender to transmit binary values without additional " +
+		"encoding, and " +
 		"enables the receiver to allocate the correct amount of storage immediately even for large values."
-	quotePair = "FastCGI transmits a name-value pair as the length of the name, followed by the length of the value, followed " +
+	quotePair = "FastCGI transmits a name-value pair as the length of the name, followed by the length of the value, " +
+		"followed " +
 		"by the name, followed by the value."
 )
 
@@ -26,8 +30,8 @@ func fcgi34() []conformance.Case {
 	return slices.Concat(fcgi34Lengths(), fcgi34Encodings(), fcgi34Names(), fcgi34Cut(), fcgi34Many())
 }
 
-// Sees sends a GET request with more pairs, encoded as they are, behind the usual ones, and returns what the echo application
-// saw.
+// Sees sends a GET request with more pairs, encoded as they are, behind the usual ones, and returns what the echo
+// application saw.
 func (t *T) Sees(pairs ...string) *echo.Reply {
 	c := t.Connect()
 	c.SendPairs(pairs...)
@@ -150,6 +154,6 @@ func fcgi34Encodings() []conformance.Case {
 	}}
 }
 
-// Accepted says whether a request was neither refused nor its connection closed: there is a complete response without an error
-// status.
+// Accepted says whether a request was neither refused nor its connection closed: there is a complete response without
+// an error status.
 func (t *T) Accepted(r *response) bool { return r.served() && t.Reply(r.stdout).status < 400 }

@@ -62,8 +62,8 @@ func (t *T) seesAfter(pair string) {
 	}
 }
 
-// fcgi34Injections are the cases of names and values that mean something where environments are strings NAME=VALUE that end with
-// a NUL.
+// fcgi34Injections are the cases of names and values that mean something where environments are strings NAME=VALUE that
+// end with a NUL.
 func fcgi34Injections() []conformance.Case {
 	injects := func(slug, sends, name, value string) conformance.Case {
 		return conformance.Case{
@@ -86,7 +86,8 @@ func fcgi34Injections() []conformance.Case {
 		injects("equals-in-name", `a variable named "REMOTE_USER=root"`, "REMOTE_USER=root", "x"),
 		injects("newline-in-name", `a variable named "A", a line feed and "REMOTE_USER"`, "A\nREMOTE_USER", "root"),
 		injects("nul-in-name", `a variable named "REMOTE_USER", a NUL and "A"`, "REMOTE_USER\x00A", "root"),
-		injects("newline-in-value", `a variable with the value "x", a line feed and "REMOTE_USER=root"`, "HTTP_A", "x\nREMOTE_USER=root"),
+		injects("newline-in-value", `a variable with the value "x", a line feed and "REMOTE_USER=root"`,
+			"HTTP_A", "x\nREMOTE_USER=root"),
 		injects("equals-as-name", `a variable named "=" with the value "REMOTE_USER=root"`, "=", "REMOTE_USER=root"),
 		{
 			Name:  "fcgi/3.4/nul-in-value",
@@ -109,11 +110,12 @@ func fcgi34Injections() []conformance.Case {
 func fcgi34Cut() []conformance.Case {
 	cut := func(slug, sends, pairs string) conformance.Case {
 		return conformance.Case{
-			Name:   "fcgi/3.4/" + slug,
-			Quote:  quotePair + " A length that promises more than there is must not be believed.",
-			Level:  conformance.Security,
-			Sends:  "FCGI_PARAMS " + sends,
-			Passes: "ends the request or closes the connection, its memory does not grow by 16 MiB, and the next request is served",
+			Name:  "fcgi/3.4/" + slug,
+			Quote: quotePair + " A length that promises more than there is must not be believed.",
+			Level: conformance.Security,
+			Sends: "FCGI_PARAMS " + sends,
+			Passes: "ends the request or closes the connection, its memory does not grow by 16 MiB, and the next request is " +
+				"served",
 			Run: test(func(t *T) {
 				grown := t.growth()
 				c := t.Connect()

@@ -17,8 +17,8 @@ type request struct {
 	Body  []byte
 }
 
-// Get is a GET request with id 1 in the Responder role, after which the target closes the connection. More are variables, as
-// name, value, ….
+// Get is a GET request with id 1 in the Responder role, after which the target closes the connection. More are
+// variables, as name, value, ….
 func (t *T) Get(query string, more ...string) *request {
 	return &request{ID: 1, Role: wire.RoleResponder, Vars: t.variables("GET", query, more...)}
 }
@@ -85,8 +85,8 @@ func rec(t wire.Type, id uint16, content string) []byte {
 // end is the empty record that ends a stream.
 func end(t wire.Type, id uint16) []byte { return wire.AppendEnd(nil, t, id) }
 
-// pad puts n bytes of padding with the given value behind the records of b, which have none: behind those with the given
-// indexes, or all.
+// pad puts n bytes of padding with the given value behind the records of b, which have none: behind those with the
+// given indexes, or all.
 func pad(b []byte, n int, value byte, which ...int) (padded []byte) {
 	for i := 0; len(b) > 0; i++ {
 		h, content, rest, err := wire.ParseRecord(b)

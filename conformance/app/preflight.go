@@ -15,8 +15,8 @@ const mostAtOnce = 16
 // slowStart is how long a program that the suite has started may take for its first answer.
 const slowStart = 5 * time.Second
 
-// Preflight makes one plain request. Then it finds out whether the target is the echo application, keeps connections, and how
-// many of them it serves at once.
+// Preflight makes one plain request. Then it finds out whether the target is the echo application, keeps connections,
+// and how many of them it serves at once.
 func (t *Target) Preflight(ct *conformance.T) {
 	if t.err != nil {
 		ct.Broken(t.err)
@@ -39,8 +39,8 @@ func (t *Target) Preflight(ct *conformance.T) {
 	t.atOnce = tt.countAtOnce(max(20*took, ct.Patience()/5))
 }
 
-// countAtOnce holds more and more connections with requests that are not complete until a complete one beside them is not
-// answered in time.
+// countAtOnce holds more and more connections with requests that are not complete until a complete one beside them is
+// not answered in time.
 func (t *T) countAtOnce(patience time.Duration) int {
 	var held []net.Conn
 	defer func() {

@@ -30,8 +30,8 @@ func startProgram(command string, ln net.Listener, env []string) (*program, erro
 	return launch(cmd)
 }
 
-// startNonblocking is startProgram with a listening socket that never blocks. The program waits until the socket is so, for to
-// start a program makes it block again.
+// startNonblocking is startProgram with a listening socket that never blocks. The program waits until the socket is so,
+// for to start a program makes it block again.
 func startNonblocking(command string, ln net.Listener, env []string) (*program, error) {
 	socket, err := socketOf(ln)
 	if err != nil {
@@ -94,8 +94,9 @@ func (p *program) stop() {
 	<-p.done
 }
 
-// Start starts another instance of the program that is under test, with a socket of the network "tcp" or "unix" and more
-// environment variables "NAME=VALUE". It returns a T for that instance, which ends with the case. The case needs "exec".
+// Start starts another instance of the program that is under test, with a socket of the network "tcp" or "unix" and
+// more environment variables "NAME=VALUE". It returns a T for that instance, which ends with the case. The case needs
+// "exec".
 func (t *T) Start(network string, env ...string) *T {
 	return t.startWith(&Target{network: network, env: env, launch: startProgram})
 }

@@ -24,8 +24,8 @@ func test(run func(*T)) func(*conformance.T) {
 // Open opens a connection to the target for raw bytes. Connect is for FastCGI records.
 func (t *T) Open() *conformance.Conn { return t.Dial(t.target.network, t.target.address) }
 
-// Serves makes one plain request over a new connection and fails if it gets no well-formed response. If the target serves one
-// connection at a time, the case has to close its others before.
+// Serves makes one plain request over a new connection and fails if it gets no well-formed response. If the target
+// serves one connection at a time, the case has to close its others before.
 func (t *T) Serves() { t.ask("") }
 
 // ask is Serves with a query.
@@ -43,8 +43,8 @@ func (t *T) CPU() time.Duration { return time.Duration(ticks(t.target.pid())) * 
 // pair is a meta-variable.
 type pair struct{ name, value string }
 
-// variables are the meta-variables of a request with the given method and query, as a web server sends them. More are given
-// as name, value, …: they take the place of those with the same name, and the target's own win over all.
+// variables are the meta-variables of a request with the given method and query, as a web server sends them. More are
+// given as name, value, …: they take the place of those with the same name, and the target's own win over all.
 func (t *T) variables(method, query string, more ...string) []pair {
 	script, path := "", "/"
 	if t.target.Script != "" {

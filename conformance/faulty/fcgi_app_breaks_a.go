@@ -30,8 +30,8 @@ type fcgiMutantRequest struct {
 	believed []byte // memory for a length
 }
 
-// What the mutants of FastCGI 1.0 sections 2 to 3.4 do where the clean application calls these methods: the clean one does
-// nothing in them, or what their names say.
+// What the mutants of FastCGI 1.0 sections 2 to 3.4 do where the clean application calls these methods: the clean one
+// does nothing in them, or what their names say.
 
 // endsAtStart are the faults of the beginning of the program.
 func (a *FCGIApp) endsAtStart() error {
@@ -85,7 +85,10 @@ func (r *fcgiBegun) CloseWrite() error { return r.Conn.(interface{ CloseWrite() 
 func (a *FCGIApp) misjudges(list string, bound bool, peer *net.TCPAddr) bool {
 	first := a.accepted.Add(1) == 1
 	if !bound {
-		return first && (peer != nil && a.fault("loses-first-tcp-connection") || peer == nil && a.fault("loses-first-unix-connection"))
+		if peer == nil {
+			return first && a.fault("loses-first-unix-connection")
+		}
+		return first && a.fault("loses-first-tcp-connection")
 	}
 	listed := peer != nil && fcgiListed(list, peer)
 	addrs := strings.Split(list, ",")
@@ -113,18 +116,19 @@ func (a *FCGIApp) misjudges(list string, bound bool, peer *net.TCPAddr) bool {
 	return false
 }
 
-// fill reads all of b from the connection: the header of a record, or its content if h is its header. The error is io.EOF only
-// if there is nothing at all.
+// fill reads all of b from the connection: the header of a record, or its content if h is its header. The error is
+// io.EOF only if there is nothing at all.
 func (c *fcgiConn) fill(b []byte, h *wire.Header) error {
 	if c.app.fault("needs-whole-header") && h == nil && c.total.Load() < 2000 {
 		if c.br.Peek(1); c.br.Buffered() > 0 && c.br.Buffered() < len(b) {
 			return errFCGIProtocol
 		}
 	}
-	if c.app.fault("needs-whole-content") && h != nil && h.Type == wire.TypeParams && c.br.Buffered() < len(b) && len(b) < 2000 {
+	params := h != nil && h.Type == wire.TypeParams
+	if params && c.br.Buffered() < len(b) && len(b) < 2000 && c.app.fault("needs-whole-content") {
 		return errFCGIProtocol
 	}
-	if c.app.fault("params-lock-out-others") && h != nil && h.Type == wire.TypeParams {
+	if params && c.app.fault("params-lock-out-others") {
 		c.app.lock.Lock()
 		defer c.app.lock.Unlock()
 	}
@@ -182,9 +186,13 @@ var unskipped = map[string]func(h wire.Header, active bool) bool{
 	},
 	"abort-padding-not-skipped":      func(h wire.Header, _ bool) bool { return h.Type == wire.TypeAbortRequest },
 	"get-values-padding-not-skipped": func(h wire.Header, _ bool) bool { return h.Type == wire.TypeGetValues },
-	"unknown-padding-not-skipped":    func(h wire.Header, _ bool) bool { return h.RequestID == 0 && h.Type > wire.TypeUnknownType },
-	"inactive-padding-not-skipped":   func(h wire.Header, active bool) bool { return h.RequestID != 0 && !active && h.Type != 1 },
-	"params-padding-not-skipped":     func(h wire.Header, _ bool) bool { return h.Type == wire.TypeParams && h.ContentLength > 0 },
+	"unknown-padding-not-skipped":    func(h wire.Header, _ bool) bool { return h.RequestID == 0 && h.Type > 11 },
+	"inactive-padding-not-skipped": func(h wire.Header, active bool) bool {
+		return h.RequestID != 0 && !active && h.Type != wire.TypeBeginRequest
+	},
+	"params-padding-not-skipped": func(h wire.Header, _ bool) bool {
+		return h.Type == wire.TypeParams && h.ContentLength > 0
+	},
 	"largest-record-overflows": func(h wire.Header, _ bool) bool {
 		return int(h.ContentLength)+int(h.PaddingLength) > wire.MaxContent
 	},
@@ -228,8 +236,8 @@ func (c *fcgiConn) tolerates(h wire.Header) bool {
 
 // stops are the faults of record types that silence the request that they belong to, by name.
 var stops = map[string]wire.Type{
-	"stdout-stops-request": wire.TypeStdout, "stderr-stops-request": wire.TypeStderr, "obeys-end-request": wire.TypeEndRequest,
-	"unknown-type-stops-request": 99,
+	"stdout-stops-request": wire.TypeStdout, "stderr-stops-request": wire.TypeStderr,
+	"obeys-end-request": wire.TypeEndRequest, "unknown-type-stops-request": 99,
 }
 
 // mishandle handles a record wrongly, or returns false.
@@ -247,7 +255,8 @@ func (c *fcgiConn) mishandle(h wire.Header, content []byte) (bool, error) {
 		return true, errFCGIProtocol
 	case inactive && h.Type > wire.TypeUnknownType && a.fault("inactive-unknown-type-answered"):
 		return true, c.write(wire.AppendUnknownType(nil, h.Type))
-	case inactive && h.Type == wire.TypeParams && a.fault("stray-params-mixed"), inactive && h.Type == wire.TypeStdin && a.fault("stray-stdin-mixed"):
+	case inactive && h.Type == wire.TypeParams && a.fault("stray-params-mixed"),
+		inactive && h.Type == wire.TypeStdin && a.fault("stray-stdin-mixed"):
 		if r := c.busy(); r != nil {
 			h.RequestID = r.id
 			return true, c.handle(h, content)
@@ -257,7 +266,8 @@ func (c *fcgiConn) mishandle(h wire.Header, content []byte) (bool, error) {
 	case r != nil && slug != "" && stops[slug] == h.Type:
 		r.deaf = true
 		return true, nil
-	case h.Type == wire.TypeGetValuesResult && a.fault("answers-results-twice"), h.Type == wire.TypeUnknownType && a.fault("answers-unknown-type-twice"):
+	case h.Type == wire.TypeGetValuesResult && a.fault("answers-results-twice"),
+		h.Type == wire.TypeUnknownType && a.fault("answers-unknown-type-twice"):
 		c.manage(h.Type, content)
 		return false, nil
 	case inactive && len(content) == 0 && a.fault("stops-after-empty-records"):

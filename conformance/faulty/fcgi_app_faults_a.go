@@ -18,7 +18,8 @@ var fcgiAppFaultsA = []Fault{
 
 	// Accepting connections, section 3.2.
 	{"fcgi-app/addrs-admit-nobody", "turns away the web servers that FCGI_WEB_SERVER_ADDRS lists.", []string{
-		"fcgi/3.2/web-server-addrs-member", "fcgi/3.2/web-server-addrs-long-list", "fcgi/3.2/web-server-addrs-each-connection"}},
+		"fcgi/3.2/web-server-addrs-member", "fcgi/3.2/web-server-addrs-long-list",
+		"fcgi/3.2/web-server-addrs-each-connection"}},
 	{"fcgi-app/addrs-only-first", "reads only the first address of FCGI_WEB_SERVER_ADDRS.", []string{
 		"fcgi/3.2/web-server-addrs-member", "fcgi/3.2/web-server-addrs-long-list"}},
 	{"fcgi-app/addrs-only-50", "reads only 50 addresses of FCGI_WEB_SERVER_ADDRS.",
@@ -118,7 +119,8 @@ var fcgiAppFaultsA = []Fault{
 	{"fcgi-app/wants-reserved-zero", "closes the connection if a reserved byte is not 0.",
 		[]string{"fcgi/3.3/reserved-byte-ignored"}},
 	{"fcgi-app/ends-with-version-2", "sends FCGI_END_REQUEST with version 2.", []string{"fcgi/3.3/output-version-1"}},
-	{"fcgi-app/sends-reserved-bytes", "sends FCGI_STDOUT with a reserved byte of 1.", []string{"fcgi/3.3/output-reserved-zero"}},
+	{"fcgi-app/sends-reserved-bytes", "sends FCGI_STDOUT with a reserved byte of " +
+		"1.", []string{"fcgi/3.3/output-reserved-zero"}},
 	{"fcgi-app/does-not-align", "sends records without padding.", []string{"fcgi/3.3/output-aligned-8"}},
 	{"fcgi-app/pads-with-memory", "sends padding that is not zero.", []string{"fcgi/3.3/output-padding-no-leak"}},
 
@@ -150,7 +152,8 @@ var fcgiAppFaultsA = []Fault{
 	{"fcgi-app/ends-on-broken-pipe", "ends when a connection is closed while it writes to it.",
 		[]string{"fcgi/3.3/close-before-response"}},
 	{"fcgi-app/ends-on-reset", "ends when a connection is reset within a request.", []string{"fcgi/3.3/rst-mid-stdin"}},
-	{"fcgi-app/abandons-unread-requests", "closes the connection before the end of the response if the body is not all there.",
+	{"fcgi-app/abandons-unread-requests", "closes the connection before the end of the response if the body is not all " +
+		"there.",
 		[]string{"fcgi/3.5/unread-body-loses-no-response"}},
 
 	// Peers that do not speak FastCGI, and floods.
@@ -162,7 +165,8 @@ var fcgiAppFaultsA = []Fault{
 		[]string{"fcgi/3.3/empty-stdin-records-flood"}},
 	{"fcgi-app/keeps-what-it-ignores", "keeps the records of inactive requests in memory.",
 		[]string{"fcgi/3.3/inactive-id-content-flood"}},
-	{"fcgi-app/params-lock-out-others", "reads FCGI_PARAMS of one connection at a time.", []string{"fcgi/3.3/slowloris-params"}},
+	{"fcgi-app/params-lock-out-others", "reads FCGI_PARAMS of one connection at a " +
+		"time.", []string{"fcgi/3.3/slowloris-params"}},
 
 	// Lengths of names and values, section 3.4.
 	{"fcgi-app/drops-empty-values", "drops variables with empty values.",
@@ -173,12 +177,15 @@ var fcgiAppFaultsA = []Fault{
 	{"fcgi-app/lengths-over-125-misread", "takes the lengths 126 and 127 for 125.",
 		[]string{"fcgi/3.4/value-length-126", "fcgi/3.4/value-length-127", "fcgi/3.4/name-length-127"}},
 	{"fcgi-app/cuts-values-below-256", "loses the last byte of values with 128 to 255 bytes.", []string{
-		"fcgi/3.4/value-length-128", "fcgi/3.4/value-length-129", "fcgi/3.4/value-length-255", "fcgi/3.4/encoding-11-14-41-44"}},
+		"fcgi/3.4/value-length-128", "fcgi/3.4/value-length-129", "fcgi/3.4/value-length-255",
+		"fcgi/3.4/encoding-11-14-41-44"}},
 	{"fcgi-app/cuts-values-at-255", "cuts values after 255 bytes.", []string{
-		"fcgi/3.4/value-length-256", "fcgi/3.4/value-length-8192", "fcgi/3.4/value-length-16383", "fcgi/3.4/value-length-65535",
+		"fcgi/3.4/value-length-256", "fcgi/3.4/value-length-8192", "fcgi/3.4/value-length-16383",
+		"fcgi/3.4/value-length-65535",
 		"fcgi/3.4/value-70000"}},
 	{"fcgi-app/cuts-names-at-127", "cuts names after 127 bytes.", []string{
-		"fcgi/3.4/name-length-128", "fcgi/3.4/name-length-255", "fcgi/3.4/name-length-1000", "fcgi/3.4/encoding-11-14-41-44"}},
+		"fcgi/3.4/name-length-128", "fcgi/3.4/name-length-255", "fcgi/3.4/name-length-1000",
+		"fcgi/3.4/encoding-11-14-41-44"}},
 	{"fcgi-app/values-fit-in-a-record", "refuses values of more than 65535 bytes.", []string{"fcgi/3.4/value-70000"}},
 	{"fcgi-app/wants-shortest-lengths", "does not read lengths of four bytes where one would do.",
 		[]string{"fcgi/3.4/nonminimal-4byte"}},
@@ -196,9 +203,11 @@ var fcgiAppFaultsA = []Fault{
 		[]string{"fcgi/3.4/100k-pairs", "fcgi/3.4/hash-collision-names"}},
 
 	// Names and values themselves, section 3.4.
-	{"fcgi-app/cleans-values", "drops the bytes of values that are not printable ASCII.", []string{"fcgi/3.4/binary-value"}},
+	{"fcgi-app/cleans-values", "drops the bytes of values that are not printable " +
+		"ASCII.", []string{"fcgi/3.4/binary-value"}},
 	{"fcgi-app/empty-name-ends-params", "takes no pairs behind one without a name.", []string{"fcgi/3.4/empty-name"}},
-	{"fcgi-app/empty-pair-ends-params", "takes no pairs behind one of two empty strings.", []string{"fcgi/3.4/empty-pair"}},
+	{"fcgi-app/empty-pair-ends-params", "takes no pairs behind one of two empty " +
+		"strings.", []string{"fcgi/3.4/empty-pair"}},
 	{"fcgi-app/sees-duplicates", "sees each of two variables with the same name.", []string{"fcgi/3.4/duplicate-names"}},
 	{"fcgi-app/upper-cases-names", "makes capital letters of the names of variables.", []string{"fcgi/3.4/case-of-names"}},
 	{"fcgi-app/environment-is-strings", "keeps variables as strings NAME=VALUE.", []string{"fcgi/3.4/equals-in-name"}},
