@@ -6,8 +6,8 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
-// Cases returns all cases of the role: FastCGI, SCGI, uwsgi, each in the order of its specification. [Target.Cases] has those
-// that fit a target.
+// Cases returns all cases of the role: FastCGI, SCGI, uwsgi, each in the order of its specification. [Target.Cases] has
+// those that fit a target.
 func Cases() []conformance.Case {
 	return slices.Concat(fcgiCases(), scgiCases(), uwsgiCases())
 }
@@ -22,7 +22,8 @@ func fcgiCases() []conformance.Case {
 type protocol struct {
 	name  string // as reports have it
 	cases func() []conformance.Case
-	// ask sends one plain GET with the query over a new connection, which it closes, and returns the response of the program.
+	// ask sends one plain GET with the query over a new connection, which it closes, and returns the response of the
+	// program.
 	ask func(t *T, query string) []byte
 	// begin are the first bytes of a request: with them a connection is taken, and not yet served.
 	begin string
