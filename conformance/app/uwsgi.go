@@ -98,9 +98,9 @@ func uwsgiVars() []conformance.Case {
 		Quote:  "uint8_t val[val_size];",
 		Level:  conformance.Must,
 		Echo:   true,
-		Sends:  "a GET with the bytes 0x01 to 0xFF as HTTP_X",
+		Sends:  "a GET with the bytes 0x01 to 0xFF as X_OCTETS",
 		Passes: "sees the same bytes",
-		Run:    test(func(t *T) { t.seesUwsgi("HTTP_X", string(allOctets()[1:])) }),
+		Run:    test(func(t *T) { t.seesUwsgi("X_OCTETS", string(allOctets()[1:])) }),
 	}, {
 		Name:   "uwsgi/packet/vars-65535",
 		Quote:  uwsgiHeader,
