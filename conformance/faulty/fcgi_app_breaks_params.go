@@ -56,7 +56,10 @@ func (r *fcgiRequest) take(name, value string) {
 			return c
 		}, value)
 	case a.fault("sees-duplicates"):
-		r.vars = append(r.vars, variable{name, value})
+		if _, again := r.names[name]; again {
+			r.vars = append(r.vars, variable{name, value})
+			return
+		}
 	case a.fault("upper-cases-names"):
 		name = strings.ToUpper(name)
 	case a.fault("cuts-names-at-nul"):
