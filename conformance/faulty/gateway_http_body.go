@@ -22,6 +22,7 @@ type gatewayBody struct {
 	done chan struct{} // closed when nobody will read from the connection any more
 	quit chan struct{} // closed by Close
 	once sync.Once
+	idle sync.Once
 
 	mu   sync.Mutex
 	left int64
@@ -61,7 +62,7 @@ func (c *gatewayConn) attach(r *gatewayRequest, body *gatewayBody) error {
 		r.body, body.left = body, r.length
 		return nil
 	}
-	close(body.done)
+	body.end()
 	return nil
 }
 
@@ -92,7 +93,7 @@ func (b *gatewayBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.conn.br.Read(p[:min(int64(len(p)), b.left)])
 	if b.left -= int64(n); b.left == 0 {
-		close(b.done)
+		b.end()
 		return n, nil
 	}
 	if err != nil && b.conn.gateway.fault.is("pads-short-bodies") {
@@ -117,12 +118,13 @@ func (b *gatewayBody) Close() error {
 		b.conn.SetReadDeadline(time.Unix(1, 0))
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if b.left > 0 {
-			close(b.done)
-		}
+		b.end()
 	})
 	return nil
 }
+
+// end notes that nobody reads the body any more.
+func (b *gatewayBody) end() { b.idle.Do(func() { close(b.done) }) }
 
 // drain reads what is left of the body, if that is not too much and will come.
 func (b *gatewayBody) drain() bool {
