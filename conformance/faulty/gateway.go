@@ -22,8 +22,9 @@ type Gateway struct {
 	Timeout time.Duration // how long the application may be silent; 10 s if 0
 	Log     io.Writer     // gets what the application writes to its error stream; nobody if nil
 
-	fault   fault
-	backend backend
+	fault     fault
+	misanswer *misanswer
+	backend   backend
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -96,10 +97,14 @@ func (g *Gateway) open() (err error) {
 	if timeout == 0 {
 		timeout = 10 * time.Second
 	}
+	if g.Fault == "gateway/endless-patience" {
+		timeout = time.Hour
+	}
 	if log == nil {
 		log = io.Discard
 	}
 	g.fault = fault(strings.TrimPrefix(g.Fault, "gateway/"))
+	g.misanswer = misanswerOf(g.fault)
 	g.conns = map[net.Conn]struct{}{}
 	g.end, g.stop = context.WithCancel(context.Background())
 	g.backend, err = newBackend(g.App, g.fault, timeout, log)
@@ -148,10 +153,10 @@ func (g *Gateway) converse(conn net.Conn) {
 
 // respond lets whoever is responsible answer r, after local redirects if need be (RFC 3875 section 6.2.2).
 func (g *Gateway) respond(ctx context.Context, r *gatewayRequest, out reply) {
-	for range maxRedirects {
+	for range g.redirects() {
 		location, err := g.answer(ctx, r, out)
 		if location != "" {
-			r, err = g.redirected(r, location)
+			r, err = g.redirected(r, location, out)
 		}
 		var refused *Refusal
 		switch {
@@ -159,7 +164,7 @@ func (g *Gateway) respond(ctx context.Context, r *gatewayRequest, out reply) {
 			g.refuse(out, refused.Status)
 		case err != nil:
 			out.cut()
-		case location == "":
+		case location == "" || r == nil:
 			out.end()
 		default:
 			continue
@@ -171,6 +176,9 @@ func (g *Gateway) respond(ctx context.Context, r *gatewayRequest, out reply) {
 
 // answer answers r, or returns the target of a local redirect. A *Refusal means that nothing has been sent.
 func (g *Gateway) answer(ctx context.Context, r *gatewayRequest, out reply) (location string, err error) {
+	if g.list(r, out) {
+		return "", nil
+	}
 	place, err := g.find(r)
 	if err != nil {
 		return "", err
@@ -192,17 +200,33 @@ func (g *Gateway) answer(ctx context.Context, r *gatewayRequest, out reply) (loc
 	if err != nil || vars == nil {
 		return "", err
 	}
+	if g.fault.is("body-before-answer") && r.body != nil {
+		body = &latecomer{ReadCloser: body, read: make(chan struct{})}
+	}
 	output, err := g.backend.RoundTrip(ctx, vars, body)
 	if err != nil {
 		return "", err
 	}
 	defer output.Close()
 	defer body.Close() // which the backend may still want to read
+	g.await(ctx, body)
+	if g.fault.is("answer-ends-request") {
+		body.Close()
+	}
+	if g.isNPH(place) {
+		return "", g.relayRaw(output, out)
+	}
 	return g.relay(r, output, out)
 }
 
 // redirected is the request that a local redirect makes of r.
-func (g *Gateway) redirected(r *gatewayRequest, location string) (*gatewayRequest, error) {
+func (g *Gateway) redirected(r *gatewayRequest, location string, out reply) (*gatewayRequest, error) {
+	if g.leak(location, out) {
+		return nil, nil
+	}
+	if g.fault.is("redirect-loses-query") {
+		location, _, _ = strings.Cut(location, "?")
+	}
 	next := *r
 	next.target, next.body, next.length, next.user = location, nil, 0, ""
 	if r.method != http.MethodHead {
@@ -217,5 +241,6 @@ func (g *Gateway) redirected(r *gatewayRequest, location string) (*gatewayReques
 	if !isVisible(location) || g.locate(&next) != nil {
 		return nil, refuse(http.StatusBadGateway)
 	}
+	g.misdirect(r, &next, out)
 	return &next, nil
 }

@@ -2,8 +2,11 @@
 
 package faulty
 
-import "os/exec"
+import (
+	"os"
+	"syscall"
+)
 
-func ownGroup(*exec.Cmd) {}
+func ownGroup() *syscall.SysProcAttr { return nil }
 
-func kill(cmd *exec.Cmd) { cmd.Process.Kill() }
+func killGroup(p *os.Process) { p.Kill() }

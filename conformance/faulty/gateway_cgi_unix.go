@@ -3,12 +3,12 @@
 package faulty
 
 import (
-	"os/exec"
+	"os"
 	"syscall"
 )
 
-// ownGroup makes the process the leader of a group, so that its children can be killed with it.
-func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+// ownGroup makes a process the leader of a group, so that its children can be killed with it.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// kill kills the process and its children.
-func kill(cmd *exec.Cmd) { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+// killGroup kills a process and its children.
+func killGroup(p *os.Process) { syscall.Kill(-p.Pid, syscall.SIGKILL) }

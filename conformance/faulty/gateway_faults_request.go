@@ -17,7 +17,7 @@ func (g *Gateway) accepts(user, password string) bool {
 
 // unguarded says whether this gateway forgets about access control for the request.
 func (g *Gateway) unguarded(r *gatewayRequest) bool {
-	return g.fault.is("guards-get-only") && r.method != "GET" || g.fault.is("guards-raw-path") && !strings.HasPrefix(r.target, "/auth")
+	return r.redirected || g.fault.is("guards-get-only") && r.method != "GET" || g.fault.is("guards-raw-path") && !strings.HasPrefix(r.target, "/auth")
 }
 
 // guessScript finds scripts by names that only look like those of scripts.

@@ -27,6 +27,7 @@ type gatewayConn struct {
 	gateway *Gateway
 	br      *bufio.Reader
 	bw      *bufio.Writer
+	deaf    bool // as a mutant is after an error
 }
 
 // gatewayRequest is the request of a client.
@@ -40,10 +41,15 @@ type gatewayRequest struct {
 	user                  string
 	local, remote         net.Addr
 	secure                bool // over TLS
+	redirected            bool // by a mutant that asks no more for passwords
 }
 
 // exchange reads a request and answers it. It reports whether another one can follow.
 func (c *gatewayConn) exchange() bool {
+	if c.deaf {
+		io.Copy(io.Discard, c.br)
+		return false
+	}
 	ctx, cancel := context.WithCancelCause(c.gateway.end)
 	defer cancel(nil)
 	out := &reply1{conn: c}
@@ -170,7 +176,7 @@ func (c *gatewayConn) readFields(budget *int) ([]Var, error) {
 			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
-		if !ok || !isToken(name) || !isValue(value) { // also: a line that continues another begins with a space
+		if !ok || !c.gateway.isName(name) || !isValue(value) { // also: a line that continues another begins with a space
 			return nil, refuse(http.StatusBadRequest)
 		}
 		if len(fields) == maxFields {

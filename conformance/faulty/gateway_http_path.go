@@ -128,6 +128,9 @@ func (g *Gateway) find(r *gatewayRequest) (place, error) {
 	if r.target == "*" {
 		return place{}, refuse(http.StatusNotImplemented)
 	}
+	if b, ok := g.backend.(*cgiBackend); ok && strings.HasPrefix(r.path, programs) {
+		return g.findProgram(r, b.dir)
+	}
 	for _, mount := range []string{"/app", "/app2", "/auth"} {
 		begins := mount == "/app" && strings.HasPrefix(r.path, "/appl") && g.fault.is("splits-segments")
 		if r.path == mount || strings.HasPrefix(r.path, mount+"/") || begins {

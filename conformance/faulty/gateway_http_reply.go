@@ -1,6 +1,7 @@
 package faulty
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -60,6 +61,7 @@ type reply1 struct {
 	failed  bool            // the client cannot read to the end
 	silent  bool            // there is no body
 	chunked bool
+	trailed bool // a mutant waits for the application's trailer
 	unasked bool // 100 Continue was due and has not been sent
 
 	mu    sync.Mutex
@@ -110,6 +112,7 @@ func (o *reply1) head(status int, reason string, fields []Var) {
 	}
 	fmt.Fprintf(o.conn.bw, "HTTP/1.1 %03d %s\r\n", status, reason)
 	for _, field := range fields {
+		o.trailed = o.trailed || field.Name == "Trailer"
 		fmt.Fprintf(o.conn.bw, "%s: %s\r\n", field.Name, field.Value)
 	}
 	io.WriteString(o.conn.bw, "\r\n")
@@ -119,7 +122,11 @@ func (o *reply1) begin(status int, reason string, fields []Var, length int64) er
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.begun = true
-	o.silent = bodiless(o.method(), status) && !(o.method() == "HEAD" && o.conn.gateway.fault.is("head-with-body"))
+	o.conn.deaf = status == http.StatusBadGateway && o.conn.gateway.fault.is("error-hides-next")
+	o.silent = !o.talks(status) && bodiless(o.method(), status) && !(o.method() == "HEAD" && o.conn.gateway.fault.is("head-with-body"))
+	if o.conn.gateway.fault.is("date-of-both") {
+		fields = append(fields, serverFields(nil)...)
+	}
 	fields = append(fields, serverFields(fields)...)
 	if o.request == nil || !o.conn.gateway.keeps(o.request) || o.unasked {
 		o.closes = true
@@ -141,6 +148,12 @@ func (o *reply1) begin(status int, reason string, fields []Var, length int64) er
 	return o.conn.bw.Flush()
 }
 
+// talks says whether this is a mutant that sends a body with a status that has none.
+func (o *reply1) talks(status int) bool {
+	f := o.conn.gateway.fault
+	return status == http.StatusNoContent && f.is("nothing-has-body") || status == http.StatusNotModified && f.is("unmodified-has-body")
+}
+
 // serverFields are the fields that the gateway adds unless the application has them.
 func serverFields(fields []Var) []Var {
 	added := []Var{{"Date", time.Now().UTC().Format(http.TimeFormat)}, {"Server", gatewaySoftware}}
@@ -159,6 +172,10 @@ func (o *reply1) Write(b []byte) (int, error) {
 	if o.silent || len(b) == 0 {
 		return len(b), nil
 	}
+	if o.chunked && bytes.Contains(b, []byte("\r\n0\r\n\r\n")) && o.conn.gateway.fault.is("chunks-as-they-are") {
+		o.conn.bw.Write(b)
+		return len(b), o.conn.bw.Flush()
+	}
 	if o.chunked {
 		fmt.Fprintf(o.conn.bw, "%x\r\n", len(b))
 	}
@@ -170,7 +187,7 @@ func (o *reply1) Write(b []byte) (int, error) {
 }
 
 func (o *reply1) end() {
-	if o.chunked {
+	if o.chunked && !o.trailed {
 		io.WriteString(o.conn.bw, "0\r\n\r\n")
 	}
 	o.conn.bw.Flush()

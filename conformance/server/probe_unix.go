@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -49,7 +50,7 @@ func report(file string, args []string, descriptors []string) []byte {
 	for _, arg := range args {
 		b = appendFrame(b, toldArg, []byte(arg))
 	}
-	for _, entry := range syscall.Environ() {
+	for _, entry := range environment() {
 		b = appendFrame(b, toldVar, []byte(entry))
 	}
 	fact := func(name, value string) { b = appendFrame(b, toldFact, []byte(name+" "+value)) }
@@ -67,6 +68,15 @@ func report(file string, args []string, descriptors []string) []byte {
 		fact(name, strconv.Itoa(value))
 	}
 	return appendFrame(b, toldReady, nil)
+}
+
+// environment is that of this process as it was given, if the system can say so; the library's has each name once.
+func environment() []string {
+	raw, err := os.ReadFile("/proc/self/environ")
+	if err != nil {
+		return syscall.Environ()
+	}
+	return strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")
 }
 
 // openDescriptors lists the descriptors above 2 that this process was given. Those that it opened itself are all marked to be
