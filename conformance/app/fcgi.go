@@ -182,6 +182,16 @@ func (c *conn) Response(id uint16) *response {
 	return r
 }
 
+// Settled gathers the response of a request that the target may refuse, and hangs unless the request ends or the target
+// closes the connection.
+func (c *conn) Settled(id uint16) *response {
+	r := c.Collect(id)[0]
+	if r.silent {
+		c.t.Hang("neither an end of request %d nor a close for %v; before: %s", id, c.patience, c.heard())
+	}
+	return r
+}
+
 // Served is Response, and fails if that is not complete and well-formed.
 func (c *conn) Served(id uint16) *response {
 	r := c.Response(id)

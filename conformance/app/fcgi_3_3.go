@@ -25,8 +25,8 @@ const (
 
 // fcgi33 are the cases about records, FastCGI 1.0 section 3.3.
 func fcgi33() []conformance.Case {
-	return slices.Concat(fcgi33Segments(), fcgi33Padding(), fcgi33IDs(), fcgi33Versions(), fcgi33Output(), fcgi33Types(),
-		fcgi33Ends(), fcgi33Strangers(), fcgi33Floods())
+	return slices.Concat(fcgi33Segments(), fcgi33Pauses(), fcgi33Padding(), fcgi33IDs(), fcgi33Versions(), fcgi33Output(),
+		fcgi33OutputOthers(), fcgi33Types(), fcgi33Ends(), fcgi33Strangers(), fcgi33Smuggling(), fcgi33Floods())
 }
 
 // KeepsBody sends a POST request with the body "abc" as change makes it, and fails unless the application gets the
@@ -60,20 +60,6 @@ func fcgi33Segments() []conformance.Case {
 		Passes: "gets the body",
 		Run:    test(func(t *T) { t.KeepsBody(bytes.Clone) }),
 	}, {
-		Name:  "fcgi/3.3/pause-in-header",
-		Quote: quotePrefix,
-		Level: conformance.Must, Echo: true,
-		Sends:  "a POST request with a body of 3 bytes that pauses within the header of FCGI_STDIN",
-		Passes: "waits for the rest and gets the body",
-		Run:    test(func(t *T) { t.pausing(func(r *request) int { return len(r.Begin()) + len(r.Params()) + 5 }) }),
-	}, {
-		Name:  "fcgi/3.3/pause-in-content",
-		Quote: quotePrefix,
-		Level: conformance.Must, Echo: true,
-		Sends:  "a POST request with a body of 3 bytes that pauses within the content of FCGI_PARAMS",
-		Passes: "waits for the rest and gets the body",
-		Run:    test(func(t *T) { t.pausing(func(r *request) int { return len(r.Begin()) + len(r.Params())/2 }) }),
-	}, {
 		Name:  "fcgi/3.3/empty-stream-explicit",
 		Quote: quoteStream,
 		Level: conformance.Must, Echo: true,
@@ -103,6 +89,25 @@ func fcgi33Segments() []conformance.Case {
 		})
 	}
 	return cases
+}
+
+// fcgi33Pauses are the cases of records that arrive in two parts.
+func fcgi33Pauses() []conformance.Case {
+	return []conformance.Case{{
+		Name:  "fcgi/3.3/pause-in-header",
+		Quote: quotePrefix,
+		Level: conformance.Must, Echo: true,
+		Sends:  "a POST request with a body of 3 bytes that pauses within the header of FCGI_STDIN",
+		Passes: "waits for the rest and gets the body",
+		Run:    test(func(t *T) { t.pausing(func(r *request) int { return len(r.Begin()) + len(r.Params()) + 5 }) }),
+	}, {
+		Name:  "fcgi/3.3/pause-in-content",
+		Quote: quotePrefix,
+		Level: conformance.Must, Echo: true,
+		Sends:  "a POST request with a body of 3 bytes that pauses within the content of FCGI_PARAMS",
+		Passes: "waits for the rest and gets the body",
+		Run:    test(func(t *T) { t.pausing(func(r *request) int { return len(r.Begin()) + len(r.Params())/2 }) }),
+	}}
 }
 
 // pausing sends a POST request in two parts, of which the first has the given length.
@@ -173,7 +178,7 @@ func fcgi33Versions() []conformance.Case {
 }
 
 func fcgi33Output() []conformance.Case {
-	outputs := []conformance.Case{{
+	return []conformance.Case{{
 		Name:   "fcgi/3.3/output-version-1",
 		Quote:  quoteVersion,
 		Level:  conformance.Must,
@@ -207,7 +212,11 @@ func fcgi33Output() []conformance.Case {
 				t.Check(size%8 == 0, "%v with %d bytes of padding", r, r.PaddingLength)
 			}
 		}),
-	}, {
+	}}
+}
+
+func fcgi33OutputOthers() []conformance.Case {
+	return []conformance.Case{{
 		Name: "fcgi/3.3/output-padding-no-leak",
 		Quote: "paddingData: Between 0 and 255 bytes of data, which are ignored. What the program had in its memory there " +
 			"is somebody's.",
@@ -236,7 +245,6 @@ func fcgi33Output() []conformance.Case {
 			}
 		}),
 	}}
-	return outputs
 }
 
 // output are the records of a plain request with a query, to the end of the connection or until nothing more comes.

@@ -166,13 +166,3 @@ func fcgi33InactiveLater() []conformance.Case {
 		}),
 	}}
 }
-
-// Settled gathers the response of a request that the target may refuse, and hangs unless the request ends or the target
-// closes the connection.
-func (c *conn) Settled(id uint16) *response {
-	r := c.Collect(id)[0]
-	if r.silent {
-		c.t.Hang("neither an end of request %d nor a close for %v; before: %s", id, c.patience, c.heard())
-	}
-	return r
-}

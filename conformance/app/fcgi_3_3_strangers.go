@@ -12,7 +12,7 @@ import (
 
 // fcgi33Strangers are the cases of peers that do not speak FastCGI.
 func fcgi33Strangers() []conformance.Case {
-	cases := []conformance.Case{}
+	var cases []conformance.Case
 	for _, stranger := range []struct{ slug, what, bytes string }{
 		{"http-to-fcgi-port", "an HTTP request", "GET /HELLO-STRANGER HTTP/1.1\r\nHost: localhost\r\n\r\n"},
 		{"tls-clienthello-to-fcgi-port", "the beginning of a TLS connection", "\x16\x03\x01\x00\x2f\x01\x00\x00\x2b\x03\x03" +
@@ -35,7 +35,12 @@ func fcgi33Strangers() []conformance.Case {
 			}),
 		})
 	}
-	return append(cases, conformance.Case{
+	return cases
+}
+
+// fcgi33Smuggling are the cases of bytes that only look like records.
+func fcgi33Smuggling() []conformance.Case {
+	return []conformance.Case{{
 		Name: "fcgi/3.3/http-post-carrying-request",
 		Quote: "All data that flows over the transport connection is carried in FastCGI records. Who can make somebody " +
 			"send an " +
@@ -53,7 +58,7 @@ func fcgi33Strangers() []conformance.Case {
 			c.Send(head, fill, []byte("\r\n\r\n"), t.Get("").Bytes())
 			t.Check(!c.Collect(1)[0].served(), "it served the request in the body")
 		}),
-	}, conformance.Case{
+	}, {
 		Name: "fcgi/3.3/random-64k",
 		Quote: "All data that flows over the transport connection is carried in FastCGI records. What is not must do no " +
 			"harm.",
@@ -72,7 +77,7 @@ func fcgi33Strangers() []conformance.Case {
 			}
 			t.Check(grown() < 64<<20, "its memory grew by %d bytes", grown())
 		}),
-	})
+	}}
 }
 
 func randomBytes(seed uint64, n int) []byte {

@@ -33,7 +33,7 @@ func fcgi34Names() []conformance.Case {
 			c := t.Connect()
 			c.SendPairs("\x04\x03TWINone", "\x04\x03TWINtwo")
 			resp := c.Settled(1)
-			if t.Accepted(resp) {
+			if t.accepted(resp) {
 				values := t.Echo(resp.stdout).Values("TWIN")
 				t.Check(len(values) == 1 && (values[0] == "one" || values[0] == "two"), "it sees %q", values)
 				t.Info("of variables with the same name it sees the value %q of one, two", values[0])
@@ -57,7 +57,7 @@ func fcgi34Names() []conformance.Case {
 func (t *T) seesAfter(pair string) {
 	c := t.Connect()
 	c.SendPairs(pair, "\x05\x03AFTERyes")
-	if resp := c.Settled(1); t.Accepted(resp) {
+	if resp := c.Settled(1); t.accepted(resp) {
 		t.CheckVar(t.Echo(resp.stdout), "AFTER", "yes")
 	}
 }
@@ -75,7 +75,7 @@ func fcgi34Injections() []conformance.Case {
 			Run: test(func(t *T) {
 				c := t.Connect()
 				c.SendPairs(string(wire.AppendPair(nil, name, value)))
-				if resp := c.Settled(1); t.Accepted(resp) {
+				if resp := c.Settled(1); t.accepted(resp) {
 					values := t.Echo(resp.stdout).Values("REMOTE_USER")
 					t.Check(len(values) == 0, "it sees REMOTE_USER as %q", values)
 				}
@@ -98,7 +98,7 @@ func fcgi34Injections() []conformance.Case {
 			Run: test(func(t *T) {
 				c := t.Connect()
 				c.SendPairs("\x0b\x03CONFORMANCEa\x00b")
-				if resp := c.Settled(1); t.Accepted(resp) {
+				if resp := c.Settled(1); t.accepted(resp) {
 					t.CheckVar(t.Echo(resp.stdout), "CONFORMANCE", "a\x00b")
 				}
 			}),
@@ -136,7 +136,7 @@ func fcgi34Cut() []conformance.Case {
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.SendPairs("\x0b\x64CONFORMANCEcut!")
-			if resp := c.Settled(1); t.Accepted(resp) {
+			if resp := c.Settled(1); t.accepted(resp) {
 				values := t.Echo(resp.stdout).Values("CONFORMANCE")
 				t.Check(len(values) == 0, "it sees %.200q", values)
 			}
