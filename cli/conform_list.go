@@ -51,49 +51,6 @@ func listCases(std streams, selectors []string) error {
 	return columns.Flush()
 }
 
-func conformExplainCommand(std streams) *cli.Command {
-	return &cli.Command{
-		Name:            "explain",
-		Usage:           "say what a case checks, what it sends and what passes",
-		UsageText:       "gangway conform explain CASE...",
-		HideHelpCommand: true,
-		OnUsageError:    usageError,
-		Action: func(c *cli.Context) error {
-			if !c.Args().Present() {
-				return usage("write gangway conform explain CASE")
-			}
-			selected, err := conformance.Select(allCases(), c.Args().Slice())
-			if err != nil {
-				return conformError(err)
-			}
-			for i := range selected {
-				explainCase(std, &selected[i])
-			}
-			return nil
-		},
-	}
-}
-
-func explainCase(std streams, c *conformance.Case) {
-	fmt.Fprintf(std.out, "%s (%s)\n  %s: %s\n", c.Name, c.Level, c.Source(), c.Quote)
-	fmt.Fprintf(std.out, "  The suite sends %s\n  The target %s\n", c.Sends, c.Passes)
-	notes := []struct {
-		holds bool
-		text  string
-	}{
-		{c.Echo, "It needs the echo application (gangway conform echo)."},
-		{len(c.Needs) > 0, "It needs: " + strings.Join(c.Needs, ", ") + "."},
-		{len(c.DependsOn) > 0, "It says nothing if one of these fails: " + strings.Join(c.DependsOn, ", ") + "."},
-		{c.Serial, "It runs alone."},
-		{c.Timing, "A failure has to show twice."},
-	}
-	for _, note := range notes {
-		if note.holds {
-			fmt.Fprintf(std.out, "  %s\n", note.text)
-		}
-	}
-}
-
 func conformMatrixCommand(std streams) *cli.Command {
 	return &cli.Command{
 		Name:            "matrix",

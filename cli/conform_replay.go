@@ -200,5 +200,5 @@ func (x *replay) receive(conn *replayed, id, n int) {
 
 func (x *replay) print(when string, e *conformance.Event) {
 	fmt.Fprintf(x.std.out, "%-5s", when)
-	report.Dump(x.std.out, []conformance.Event{*e})
+	report.Dump(x.std.out, []conformance.Event{*e}, dumpLimit)
 }

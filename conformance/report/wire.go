@@ -44,8 +44,8 @@ func clip(events []conformance.Event, limit int) []shown {
 // size is how many bytes there were.
 func size(e *shown) int { return max(e.Size, len(e.Data)) }
 
-// Dump writes a wire log as lines, with the first bytes of each direction in hexadecimal and as ASCII.
-func Dump(w io.Writer, events []conformance.Event) { dump(w, clip(events, textLimit), "") }
+// Dump writes a wire log as lines, with the first limit bytes of each direction in hexadecimal and as ASCII.
+func Dump(w io.Writer, events []conformance.Event, limit int) { dump(w, clip(events, limit), "") }
 
 // dump writes a wire log as lines, with its bytes in hexadecimal and as ASCII.
 func dump(w io.Writer, events []shown, indent string) {
