@@ -76,6 +76,7 @@ func survive(t *testing.T, url string, total time.Duration) *conformance.Report 
 func TestRandomServers(t *testing.T) {
 	t.Parallel()
 	var runs sync.WaitGroup
+	schemes := []string{"fcgi", "fcgi", "fcgi", "scgi", "uwsgi"}
 	for seed := range uint64(50) {
 		var mu sync.Mutex
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -90,8 +91,9 @@ func TestRandomServers(t *testing.T) {
 				io.Copy(io.Discard, c)
 			}
 		})
+		url := schemes[seed%uint64(len(schemes))] + "://" + address
 		runs.Go(func() {
-			report := survive(t, "fcgi://"+address, 8*time.Second)
+			report := survive(t, url, 8*time.Second)
 			assert.NotEmpty(t, report.Failures(conformance.May), "nonsense does not pass")
 		})
 	}
