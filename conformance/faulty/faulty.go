@@ -18,5 +18,6 @@ type Fault struct {
 // Faults returns all faults of all peers.
 func Faults() []Fault {
 	return slices.Concat(scriptFaults, scgiAppFaults, uwsgiAppFaults,
-		fcgiAppFaultsA, fcgiAppFaultsB, fcgiAppFaultsC, gatewayRequestFaults, gatewayVariableFaults(), gatewayResponseFaults())
+		fcgiAppFaultsA, fcgiAppFaultsB, fcgiAppFaultsC, gatewayRequestFaults, gatewayVariableFaults(), gatewayResponseFaults(),
+		gatewaySpeechFaults())
 }

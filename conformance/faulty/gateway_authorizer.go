@@ -18,10 +18,13 @@ const roleVariable = "FCGI_ROLE"
 // the Authorizer has answered the client.
 func (g *Gateway) authorize(ctx context.Context, r *gatewayRequest, vars []Var, out reply) ([]Var, error) {
 	asked := slices.DeleteFunc(slices.Clone(vars), func(v Var) bool {
-		return v.Name == "CONTENT_LENGTH" || v.Name == "PATH_INFO" || v.Name == "PATH_TRANSLATED" || v.Name == "SCRIPT_NAME"
+		return v.Name == "CONTENT_LENGTH" || v.Name == "PATH_INFO" && !g.fault.is("authorizer-sees-all") || v.Name == "PATH_TRANSLATED" || v.Name == "SCRIPT_NAME"
 	})
 	asked = append(asked, Var{roleVariable, "AUTHORIZER"})
 	output, err := g.backend.RoundTrip(ctx, asked, strings.NewReader(""))
+	if err != nil && g.fault.is("unguarded-errors") {
+		return vars, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -29,16 +32,31 @@ func (g *Gateway) authorize(ctx context.Context, r *gatewayRequest, vars []Var, 
 	br := bufio.NewReader(output)
 	head, err := g.readResponse(br)
 	switch {
+	case g.fault.is("unguarded-errors") && err != nil:
+		return vars, nil
 	case err != nil || !head.valid() || head.isLocal():
 		return nil, refuse(http.StatusBadGateway)
+	case head.status != http.StatusOK && g.fault.is("own-words-for-403"):
+		return nil, refuse(head.status)
 	case head.status != http.StatusOK:
 		return nil, g.relayBody(r, head, br, out)
 	}
 	if _, err := io.Copy(io.Discard, br); err != nil {
 		return nil, refuse(http.StatusBadGateway)
 	}
+	fields := head.fields
+	switch {
+	case g.fault.is("forgets-granted"):
+		fields = nil
+	case g.fault.is("field-grants"):
+		fields = append(fields, r.fields...)
+	case g.fault.is("authorizer-again"):
+		vars = append(vars, Var{roleVariable, "AUTHORIZER"})
+	case g.fault.is("authorizer-fields-stay"):
+		out.interim(http.StatusOK, fields)
+	}
 	var granted []Var
-	for _, field := range head.fields {
+	for _, field := range fields {
 		if name, ok := strings.CutPrefix(field.Name, "Variable-"); ok {
 			granted = append(granted, Var{name, field.Value})
 		}

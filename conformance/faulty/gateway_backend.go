@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,7 +49,7 @@ func newBackend(address string, f fault, timeout time.Duration, log io.Writer) (
 	if err != nil {
 		return nil, err
 	}
-	d := dialer{network: "tcp", address: u.Host, timeout: timeout, fault: f}
+	d := dialer{network: "tcp", address: u.Host, timeout: timeout, fault: f, mis: misspeechOf(f), again: new(atomic.Int32)}
 	if u.Host == "" {
 		d.network, d.address = "unix", u.Path
 	}
@@ -59,6 +60,8 @@ func newBackend(address string, f fault, timeout time.Duration, log io.Writer) (
 		return &scgiBackend{dialer: d}, nil
 	case "uwsgi", "uwsgi+unix":
 		return &uwsgiBackend{dialer: d}, nil
+	case "cgi":
+		return &cgiBackend{dir: u.Path, timeout: timeout, fault: f, log: log}, nil
 	}
 	return nil, fmt.Errorf("faulty: no backend for %q", address)
 }
@@ -68,14 +71,23 @@ type dialer struct {
 	network, address string
 	timeout          time.Duration
 	fault            fault
+	mis              *misspeech
+	again            *atomic.Int32 // for a fault
 }
 
 func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	limit := d.timeout
+	if d.fault.is("connects-for-ever") {
+		limit = time.Hour
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, d.network, d.address)
 	if err != nil && ctx.Err() == context.DeadlineExceeded {
 		return nil, &Refusal{504, "no connection in time"}
+	}
+	if err != nil && d.fault.is("nobody-is-404") {
+		return nil, &Refusal{404, err.Error()}
 	}
 	if err != nil {
 		return nil, &Refusal{502, err.Error()}

@@ -19,8 +19,10 @@ type fcgiBackend struct {
 	dialer
 	log io.Writer
 
-	mu   sync.Mutex
-	idle []*keptConn
+	mu     sync.Mutex
+	idle   []*keptConn
+	made   []*keptConn   // for faults
+	places chan struct{} // for a fault
 }
 
 // keptConn is a connection to the application.
@@ -37,16 +39,21 @@ const requestID = 1
 
 // RoundTrip is that of backend. A request that changes nothing is sent again if a kept connection turns out to be dead.
 func (b *fcgiBackend) RoundTrip(ctx context.Context, vars []Var, body io.Reader) (io.ReadCloser, error) {
+	body, done, err := b.admit(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	for {
 		conn, err := b.take(ctx)
 		if err != nil {
 			return nil, err
 		}
 		x := newFCGIExchange(ctx, conn, vars, body)
-		if err = x.begin(); err == nil {
+		if err = x.begin(); err == nil && !b.again(x) {
 			return x, nil
 		}
-		retry := conn.reused && !x.heard && !errors.Is(x.err, os.ErrDeadlineExceeded) && b.repeatable(vars)
+		retry := conn.reused && !x.heard.Load() && !errors.Is(x.err, os.ErrDeadlineExceeded) && b.repeatable(vars) || err == nil
 		x.Close()
 		if !retry {
 			return nil, err
@@ -57,6 +64,12 @@ func (b *fcgiBackend) RoundTrip(ctx context.Context, vars []Var, body io.Reader)
 // repeatable says whether a request may be sent twice: RFC 9110 section 9.2.2, and the body must still be there.
 func (b *fcgiBackend) repeatable(vars []Var) bool {
 	method := value(vars, "REQUEST_METHOD")
+	switch {
+	case b.fault.in("never-retries", "trusts-idle"):
+		return false
+	case b.fault.is("retries-post") && method == "POST":
+		return true
+	}
 	return (method == "GET" || method == "HEAD" || method == "OPTIONS") && value(vars, "CONTENT_LENGTH") == ""
 }
 
@@ -73,6 +86,9 @@ func value(vars []Var, name string) string {
 // take returns a connection that is kept, or a new one.
 func (b *fcgiBackend) take(ctx context.Context) (*keptConn, error) {
 	for {
+		if c, err := b.shared(); c != nil || err != nil {
+			return c, err
+		}
 		b.mu.Lock()
 		n := len(b.idle)
 		if n == 0 {
@@ -82,7 +98,7 @@ func (b *fcgiBackend) take(ctx context.Context) (*keptConn, error) {
 		c := b.idle[n-1]
 		b.idle = b.idle[:n-1]
 		b.mu.Unlock()
-		if c.quiet() {
+		if c.quiet() || b.fault.is("trusts-idle") {
 			c.reused = true
 			return c, nil
 		}
@@ -92,7 +108,9 @@ func (b *fcgiBackend) take(ctx context.Context) (*keptConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keptConn{Conn: conn, backend: b, buf: make([]byte, 64<<10)}, nil
+	c := &keptConn{Conn: conn, backend: b, buf: make([]byte, 64<<10)}
+	b.opened(c)
+	return c, nil
 }
 
 // quiet says whether the application has neither closed the kept connection nor sent anything that nobody asked for.
@@ -104,12 +122,22 @@ func (c *keptConn) quiet() bool {
 }
 
 // wait gives the application its time.
-func (c *keptConn) wait() { c.SetReadDeadline(time.Now().Add(c.backend.timeout)) }
+func (c *keptConn) wait() {
+	if c.backend.fault.is("waits-for-ever") {
+		c.SetReadDeadline(time.Time{})
+		return
+	}
+	c.SetReadDeadline(time.Now().Add(c.backend.timeout))
+}
 
 // keep makes the connection ready for another request.
 func (b *fcgiBackend) keep(c *keptConn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.fault.is("never-reuses") {
+		c.Close()
+		return
+	}
 	b.idle = append(b.idle, c)
 }
 
@@ -132,12 +160,13 @@ func (b *fcgiBackend) request(vars []Var) []byte {
 	case "FILTER":
 		role = wire.RoleFilter
 	}
+	vars = b.mis.variables(unique(vars))
 	out := wire.BeginRequest{Role: role, Flags: wire.FlagKeepConn}.Append(nil, requestID)
 	params := wire.BeginParams(out, requestID)
-	for _, v := range unique(vars) {
+	for _, v := range vars {
 		params.Add(v.Name, v.Value)
 	}
-	return params.End()
+	return b.mis.before(vars, params.End())
 }
 
 // unique leaves the first of each name.

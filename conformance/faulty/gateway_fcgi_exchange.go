@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
@@ -19,20 +20,33 @@ type fcgiExchange struct {
 	body   io.Reader
 	cancel func() bool
 
-	heard  bool   // the application has sent something
-	out    []byte // FCGI_STDOUT that has not been read
-	stdout bool   // FCGI_STDOUT has ended
-	err    error  // how the request ended: io.EOF if it did well
+	heard  atomic.Bool // the application has sent something
+	failed atomic.Bool // the request could not be sent whole
+	out    []byte      // FCGI_STDOUT that has not been read
+	stdout bool        // FCGI_STDOUT has ended
+	err    error       // how the request ended: io.EOF if it did well
 	sent   chan struct{}
 	whole  bool // the body has been sent; after sent
 	once   sync.Once
+
+	// For faults.
+	misread error
+	count   int
+	begun   bool
 }
 
 func newFCGIExchange(ctx context.Context, conn *keptConn, vars []Var, body io.Reader) *fcgiExchange {
 	x := &fcgiExchange{conn: conn, vars: vars, body: body, sent: make(chan struct{})}
 	// The connection carries nothing else, so that closing it aborts the request, section 5.4.
-	x.cancel = context.AfterFunc(ctx, func() { conn.Close() })
+	x.cancel = context.AfterFunc(ctx, x.abort)
 	return x
+}
+
+// abort ends the request for a client that has gone.
+func (x *fcgiExchange) abort() {
+	if !x.conn.misabort() {
+		x.conn.Close()
+	}
 }
 
 // begin sends the request and waits for the first of the response.
@@ -64,7 +78,7 @@ func (x *fcgiExchange) send() {
 	defer close(x.sent)
 	head := x.conn.backend.request(x.vars)
 	if value(x.vars, "CONTENT_LENGTH") == "" {
-		_, err := x.conn.Write(x.data(wire.AppendEnd(head, wire.TypeStdin, requestID)))
+		_, err := x.conn.Write(append(head, x.misrecord(x.data(wire.AppendEnd(nil, wire.TypeStdin, requestID)))...))
 		x.whole = err == nil
 		return
 	}
@@ -74,11 +88,20 @@ func (x *fcgiExchange) send() {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := x.body.Read(buf)
-		record := wire.AppendStream(nil, wire.TypeStdin, requestID, buf[:n])
+		if err != nil && x.conn.backend.fault.is("short-body-ends-well") {
+			err = io.EOF
+		}
+		piece := x.conn.backend.mis.piece(x.vars, buf[:n], errors.Is(err, io.EOF))
+		record := wire.AppendStream(nil, wire.TypeStdin, requestID, piece)
 		if errors.Is(err, io.EOF) {
 			record = wire.AppendEnd(record, wire.TypeStdin, requestID)
 		}
+		record = x.misrecord(record)
 		if _, werr := x.conn.Write(record); werr != nil {
+			x.failed.Store(true)
+			return
+		}
+		if x.stops(errors.Is(err, io.EOF)) {
 			return
 		}
 		x.conn.wait() // an application that reads is not silent
@@ -97,6 +120,9 @@ func (x *fcgiExchange) send() {
 func (x *fcgiExchange) data(b []byte) []byte {
 	if value(x.vars, roleVariable) != "FILTER" {
 		return b
+	}
+	if x.conn.backend.fault.is("filter-without-data") {
+		return wire.AppendEnd(b, wire.TypeData, requestID)
 	}
 	content, _ := os.ReadFile(value(x.vars, "SCRIPT_FILENAME")) // one that has gone is empty
 	return wire.AppendEnd(wire.AppendStream(b, wire.TypeData, requestID, content), wire.TypeData, requestID)
@@ -120,32 +146,40 @@ func (x *fcgiExchange) Read(p []byte) (int, error) {
 }
 
 // next reads one record. It returns io.EOF at the end of the request.
-func (x *fcgiExchange) next() error {
+func (x *fcgiExchange) next() error { return x.misend(x.understand()) }
+
+func (x *fcgiExchange) understand() error {
 	h, content, err := x.record()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case h.Version != wire.Version1:
+	}
+	if content = x.mistake(&h, content); x.misread != nil {
+		return x.misread
+	}
+	switch {
+	case h.Version != wire.Version1 && !x.conn.backend.fault.is("any-version"):
 		return fmt.Errorf("version %d", h.Version)
 	case h.RequestID != requestID:
 		return nil // of a request that is not active, or of management
 	}
 	switch h.Type {
 	case wire.TypeStdout:
-		if !x.stdout {
+		if !x.stdout || x.conn.backend.fault.is("output-after-its-end") {
 			x.out = append(x.out, content...)
 		}
 		x.stdout = x.stdout || len(content) == 0
 	case wire.TypeStderr:
-		x.logged(content)
+		if x.logged(content); x.conn.backend.fault.is("shows-stderr") {
+			x.out = append(x.out, content...)
+		}
 	case wire.TypeEndRequest:
-		return ended(content)
+		return x.ended(content)
 	}
 	return nil
 }
 
 // ended says what FCGI_END_REQUEST means, section 5.5.
-func ended(content []byte) error {
+func (x *fcgiExchange) ended(content []byte) error {
 	end, err := wire.ParseEndRequest(content)
 	if err != nil {
 		return err
@@ -154,6 +188,9 @@ func ended(content []byte) error {
 	case wire.StatusRequestComplete:
 		return io.EOF
 	case wire.StatusOverloaded:
+		if x.conn.backend.fault.is("overload-is-502") {
+			return &Refusal{502, "the application is overloaded"}
+		}
 		return &Refusal{503, "the application is overloaded"}
 	}
 	return &Refusal{502, end.ProtocolStatus.String()}
@@ -161,7 +198,11 @@ func ended(content []byte) error {
 
 // logged writes a piece of the error stream so that nobody takes it for a line of the log's, or for commands to a terminal.
 func (x *fcgiExchange) logged(text []byte) {
-	if len(text) > 0 {
+	switch f := x.conn.backend.fault; {
+	case len(text) == 0, f.is("logs-nothing"):
+	case f.is("logs-raw"):
+		x.conn.backend.log.Write(text)
+	default:
 		fmt.Fprintf(x.conn.backend.log, "application: %q\n", text)
 	}
 }
@@ -174,13 +215,21 @@ func (x *fcgiExchange) record() (wire.Header, []byte, error) {
 			x.conn.in = rest
 			return h, content, nil
 		}
-		if len(x.conn.in) > 0 && x.conn.in[0] != wire.Version1 {
+		if h, content := x.passes(); content != nil {
+			return h, content, nil
+		}
+		if len(x.conn.in) > 0 && x.conn.in[0] != wire.Version1 && !x.conn.backend.fault.is("any-version") {
 			return h, nil, errors.New("what came is not FastCGI 1.0")
 		}
-		x.conn.wait()
+		if !x.conn.backend.fault.is("one-limit-for-all") || !x.heard.Load() {
+			x.conn.wait()
+		}
 		n, err := x.conn.Read(x.conn.buf)
+		if err == nil && n == 1 && x.conn.backend.fault.is("whole-headers-only") {
+			return h, nil, io.ErrUnexpectedEOF
+		}
 		if n > 0 {
-			x.heard = true
+			x.heard.Store(true)
 			x.conn.in = append(bytes.Clone(x.conn.in), x.conn.buf[:n]...)
 		} else if errors.Is(err, io.EOF) {
 			return h, nil, io.ErrUnexpectedEOF
@@ -197,10 +246,10 @@ func (x *fcgiExchange) Close() error {
 		select {
 		case <-x.sent:
 		default:
-			x.conn.Close() // which also ends send
+			x.stop()
 			<-x.sent
 		}
-		if alive && x.whole && errors.Is(x.err, io.EOF) && len(x.conn.in) == 0 {
+		if alive && x.whole && errors.Is(x.err, io.EOF) && len(x.conn.in) == 0 || x.miskeep() {
 			x.conn.backend.keep(x.conn)
 			return
 		}

@@ -12,7 +12,7 @@ type scgiBackend struct{ dialer }
 
 // RoundTrip is that of backend.
 func (b *scgiBackend) RoundTrip(ctx context.Context, vars []Var, body io.Reader) (io.ReadCloser, error) {
-	return b.exchange(ctx, b.head(vars), body)
+	return b.exchange(ctx, vars, b.head(vars), body)
 }
 
 // Close is that of backend.
@@ -24,10 +24,10 @@ func (b *scgiBackend) head(vars []Var) []byte {
 	if length == "" {
 		length = "0"
 	}
-	own := []Var{{"CONTENT_LENGTH", length}, {"SCGI", "1"}}
+	vars = append([]Var{{"CONTENT_LENGTH", length}, {"SCGI", "1"}}, vars...)
 	var head []byte
-	for _, v := range unique(append(own, vars...)) {
+	for _, v := range b.mis.variables(unique(vars)) {
 		head = wire.AppendPair(head, v.Name, v.Value)
 	}
-	return wire.Enclose(head, 0)
+	return b.mis.before(vars, wire.Enclose(head, 0))
 }

@@ -6,27 +6,34 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // streamExchange is a request over SCGI or uwsgi: the meta-variables, the body, and then the response until the connection ends.
 type streamExchange struct {
 	net.Conn
-	timeout time.Duration
-	first   []byte // of the response
-	cancel  func() bool
-	sent    chan struct{}
-	once    sync.Once
+	dialer *dialer
+	vars   []Var
+	total  int    // of the response, so far
+	first  []byte // of the response
+	cancel func() bool
+	sent   chan struct{}
+	once   sync.Once
+
+	// For faults.
+	failed atomic.Bool
+	sized  bool
 }
 
 // exchange sends the request on a connection of its own and waits for the first of the response.
-func (d *dialer) exchange(ctx context.Context, head []byte, body io.Reader) (io.ReadCloser, error) {
+func (d *dialer) exchange(ctx context.Context, vars []Var, head []byte, body io.Reader) (io.ReadCloser, error) {
 	conn, err := d.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	x := &streamExchange{Conn: conn, timeout: d.timeout, sent: make(chan struct{})}
-	x.cancel = context.AfterFunc(ctx, func() { conn.Close() })
+	x := &streamExchange{Conn: conn, dialer: d, vars: vars, sent: make(chan struct{})}
+	x.cancel = context.AfterFunc(ctx, x.abort)
 	go x.send(head, body)
 	first := make([]byte, 16<<10)
 	n, err := x.Read(first)
@@ -38,6 +45,13 @@ func (d *dialer) exchange(ctx context.Context, head []byte, body io.Reader) (io.
 	return x, nil
 }
 
+// abort ends the request for a client that has gone.
+func (x *streamExchange) abort() {
+	if !x.dialer.fault.is("works-for-nobody") {
+		x.Conn.Close()
+	}
+}
+
 // send sends the request. That it fails shows in the response.
 func (x *streamExchange) send(head []byte, body io.Reader) {
 	defer close(x.sent)
@@ -47,14 +61,19 @@ func (x *streamExchange) send(head []byte, body io.Reader) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := body.Read(buf)
-		if _, werr := x.Conn.Write(buf[:n]); werr != nil || errors.Is(err, io.EOF) {
+		if _, werr := x.Conn.Write(x.dialer.mis.piece(x.vars, buf[:n], errors.Is(err, io.EOF))); werr != nil || errors.Is(err, io.EOF) {
+			x.missent(werr)
+			return
+		}
+		if err != nil && x.dialer.fault.is("zeros-for-missing") {
+			x.Conn.Write(make([]byte, 100000))
 			return
 		}
 		if err != nil {
 			x.Conn.Close() // the client is gone
 			return
 		}
-		x.Conn.SetReadDeadline(time.Now().Add(x.timeout)) // an application that reads is not silent
+		x.Conn.SetReadDeadline(time.Now().Add(x.dialer.timeout)) // an application that reads is not silent
 	}
 }
 
@@ -65,8 +84,11 @@ func (x *streamExchange) Read(p []byte) (int, error) {
 		x.first = x.first[n:]
 		return n, nil
 	}
-	x.Conn.SetReadDeadline(time.Now().Add(x.timeout))
-	return x.Conn.Read(p)
+	if !x.dialer.fault.is("waits-for-ever") {
+		x.Conn.SetReadDeadline(time.Now().Add(x.dialer.timeout))
+	}
+	n, err := x.Conn.Read(p)
+	return x.misheard(p, n, err)
 }
 
 // Close closes the connection.

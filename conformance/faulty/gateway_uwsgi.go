@@ -16,7 +16,7 @@ func (b *uwsgiBackend) RoundTrip(ctx context.Context, vars []Var, body io.Reader
 	if err != nil {
 		return nil, err
 	}
-	return b.exchange(ctx, head, body)
+	return b.exchange(ctx, vars, head, body)
 }
 
 // Close is that of backend.
@@ -25,15 +25,18 @@ func (b *uwsgiBackend) Close() {}
 // head is the packet of a request.
 func (b *uwsgiBackend) head(vars []Var) ([]byte, error) {
 	var block []byte
-	for _, v := range unique(vars) {
+	for _, v := range b.mis.variables(unique(vars)) {
 		if len(v.Name)+len(v.Value) > uwsgi.MaxBlock {
 			return nil, &Refusal{431, "a variable does not fit into a packet"}
 		}
 		block = uwsgi.AppendPair(block, v.Name, v.Value)
 	}
+	if b.fault.is("cuts-the-block") {
+		block = block[:min(len(block), uwsgi.MaxBlock)]
+	}
 	packet, err := uwsgi.Enclose(block, 0, uwsgi.Modifier, 0)
 	if err != nil {
 		return nil, &Refusal{431, err.Error()}
 	}
-	return packet, nil
+	return b.mis.before(vars, packet), nil
 }

@@ -119,11 +119,13 @@ var fcgi52 = []conformance.Case{
 		Name: "fcgi-client/5.2/stdin-empty-on-get", Level: conformance.Must,
 		Quote: "When a role protocol calls for transmitting a stream other than FCGI_STDERR, at least one record of the stream " +
 			"type is always transmitted, even if the stream is empty. (section 6.1)",
-		Sends:  "GET /app/x",
+		Sends:  "GET /app/x and DELETE /app/x",
 		Passes: "sends an empty FCGI_STDIN",
 		Run: test(func(t *T) {
-			body := t.Get("/app/x").Body()
-			t.Check(body == "", "FCGI_STDIN is %s", excerpt(body))
+			for _, method := range []string{"GET", "DELETE"} {
+				body := t.Served(t.Request(method, "/app/x", "")).Body()
+				t.Check(body == "", "FCGI_STDIN is %s", excerpt(body))
+			}
 		}),
 	},
 	{

@@ -2,14 +2,16 @@ package server
 
 import (
 	"context"
-	"io"
+	"crypto/tls"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/conformance"
@@ -19,21 +21,24 @@ import (
 
 // gateway starts a gateway with a fault, or none, and returns it as a target.
 func gateway(t *testing.T, scheme, fault string) *Target {
-	dir := peer.Dir(t)
-	app := scheme + "://" + peer.FreeAddress(t)
-	log, err := os.Create(filepath.Join(dir, "error.log"))
+	setup := Setup{Dir: peer.Dir(t), App: scheme + "://" + peer.FreeAddress(t), Timeout: time.Second}
+	if scheme == "cgi" {
+		setup.App = "cgi:" + filepath.Join(setup.Dir, "programs")
+		require.NoError(t, os.Mkdir(filepath.Join(setup.Dir, "programs"), 0o777))
+	}
+	require.NoError(t, setup.files())
+	log, err := os.Create(filepath.Join(setup.Dir, "error.log"))
 	require.NoError(t, err)
 	t.Cleanup(func() { log.Close() })
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "static.txt"), []byte(StaticText), 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.php"), nil, 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "img.jpg"), nil, 0o644))
-	g := &faulty.Gateway{Fault: fault, App: app, Root: dir, Timeout: time.Second, Log: io.Writer(log)}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	target := New("http://"+ln.Addr().String(), app)
-	target.Timeout, target.ErrorLog, target.PID = g.Timeout, log.Name(), os.Getpid()
+	g := &faulty.Gateway{Fault: fault, App: setup.App, Root: filepath.Join(setup.Dir, "www"), Timeout: setup.Timeout, Log: log}
+	listeners := listen(t, setup.Dir)
+	setup.HTTP, setup.TLS = listeners[0].Addr().String(), listeners[1].Addr().String()
+	target := setup.Target()
+	target.Socket, target.PID = listeners[2].Addr().String(), os.Getpid()
 	require.NoError(t, target.Listen())
-	go g.Serve(ln)
+	for _, ln := range listeners {
+		go g.Serve(ln)
+	}
 	t.Cleanup(func() {
 		g.Close()
 		target.Close()
@@ -41,29 +46,92 @@ func gateway(t *testing.T, scheme, fault string) *Target {
 	return target
 }
 
-// mutantOptions are those of the runs below.
+// listen listens for HTTP, for TLS, on a Unix socket, and for HTTP at the same port of ::1 if there is that.
+func listen(t *testing.T, dir string) []net.Listener {
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	secure, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	certificate, err := tls.LoadX509KeyPair(filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "key.pem"))
+	require.NoError(t, err)
+	socket, err := net.Listen("unix", filepath.Join(dir, "http.sock"))
+	require.NoError(t, err)
+	listeners := []net.Listener{plain, tls.NewListener(secure, &tls.Config{
+		Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"},
+	}), socket}
+	_, port, _ := net.SplitHostPort(plain.Addr().String())
+	if six, err := net.Listen("tcp", "[::1]:"+port); err == nil {
+		listeners = append(listeners, six)
+	}
+	return listeners
+}
+
+// mutantOptions are the options of all runs here.
 var mutantOptions = conformance.Options{Patience: 300 * time.Millisecond}
 
 func TestClean(t *testing.T) {
-	for _, scheme := range []string{"fcgi", "scgi", "uwsgi"} {
+	for _, scheme := range []string{"fcgi", "scgi", "uwsgi", "cgi"} {
 		t.Run(scheme, func(t *testing.T) {
-			report, err := conformance.Run(context.Background(), gateway(t, scheme, ""), Cases(), mutantOptions)
+			target := gateway(t, scheme, "")
+			report, err := conformance.Run(context.Background(), target, Cases(), mutantOptions)
 			require.NoError(t, err)
-			for _, r := range report.Results {
-				if r.Outcome != conformance.Pass && r.Outcome != conformance.Skip {
+			cases := Cases()
+			for i, r := range report.Results {
+				if r.Outcome != conformance.Pass && target.Lacks(&cases[i]) == "" {
 					t.Errorf("%s: %s: %s", r.Name, r.Outcome, r.Got)
 				}
 			}
-			t.Log(report.Counts(), report.Target.Facts)
 		})
 	}
 }
 
-func TestSlowest(t *testing.T) {
-	report, err := conformance.Run(context.Background(), gateway(t, "fcgi", ""), Cases(), mutantOptions)
-	require.NoError(t, err)
-	slices.SortFunc(report.Results, func(a, b conformance.Result) int { return int(b.Duration - a.Duration) })
-	for _, r := range report.Results[:25] {
-		t.Log(r.Name, r.Duration, r.Outcome)
+// schemeFor is how the application of a mutant is connected for the case.
+func schemeFor(c *conformance.Case) string {
+	protocol, _, _ := strings.Cut(c.Name, "-client/")
+	switch {
+	case slices.Contains(c.Needs, "exec"):
+		return "cgi"
+	case protocol != c.Name:
+		return protocol
+	}
+	return "fcgi"
+}
+
+// TestMutants: no case passes with a mutant that breaks its requirement.
+func TestMutants(t *testing.T) {
+	for _, fault := range faulty.Faults() {
+		if !strings.HasPrefix(fault.Name, "gateway/") {
+			continue
+		}
+		broken := map[string][]conformance.Case{}
+		for _, c := range Cases() {
+			if slices.Contains(fault.Breaks, c.Name) {
+				broken[schemeFor(&c)] = append(broken[schemeFor(&c)], c)
+			}
+		}
+		for scheme, cases := range broken {
+			t.Run(fault.Name+"/"+scheme, func(t *testing.T) {
+				t.Parallel()
+				report, err := conformance.Run(context.Background(), gateway(t, scheme, fault.Name), cases, mutantOptions)
+				require.NoError(t, err)
+				for _, r := range report.Results {
+					bad := r.Outcome.Bad() || r.Outcome == conformance.Warn || r.Outcome == conformance.Info
+					assert.True(t, bad && r.Outcome != conformance.SuiteError, "%s: %s: %s", r.Name, r.Outcome, r.Got)
+				}
+			})
+		}
+	}
+}
+
+// TestEachCaseHasMutant: a case that no mutant fails says nothing.
+func TestEachCaseHasMutant(t *testing.T) {
+	known := map[string]bool{}
+	for _, fault := range faulty.Faults() {
+		for _, name := range fault.Breaks {
+			known[name] = true
+		}
+	}
+	for _, c := range Cases() {
+		assert.True(t, known[c.Name], "%s", c.Name)
 	}
 }

@@ -154,7 +154,7 @@ var scgi2 = []conformance.Case{
 		Run: test(func(t *T) {
 			c := t.Client()
 			for range 2 {
-				_, r := c.Answer(t.Request("GET", "/app/x", ""))
+				_, r := c.Answer(t.Request("GET", "/app/again", ""))
 				t.Intact(r, 200, t.token)
 			}
 			t.Check(len(t.Exchanges) == 2 && t.Exchanges[0].lease.appConn != t.Exchanges[1].lease.appConn, "one connection for both")
@@ -168,9 +168,12 @@ var scgi2 = []conformance.Case{
 	},
 	{
 		Name: "scgi-client/2/close-delimited-no-length", Level: conformance.Must, Quote: scgiEnd,
-		Sends:  "a response without Content-Length, and closes the connection",
+		Sends:  "a response of 100000 bytes without Content-Length, and closes the connection",
 		Passes: "delivers the response as it is",
-		Run:    test(func(t *T) { t.Intact(t.Reply(text+"good"), 200, "good") }),
+		Run: test(func(t *T) {
+			body := strings.Repeat("0123456789", 10000)
+			t.Intact(t.Reply(text+body), 200, body)
+		}),
 	},
 	{
 		Name: "scgi-client/2/reset-mid-body", Level: conformance.Security, Quote: cutLie,
