@@ -116,15 +116,15 @@ func newRunner(ctx context.Context, target Target, options Options) *runner {
 func (r *runner) preflight() error {
 	c := &Case{Name: "preflight", Level: Must, Run: r.target.Preflight}
 	result := r.attempt(c)
+	if result.Outcome != Pass {
+		return fmt.Errorf("%w: %s", ErrUnreachable, result.Got)
+	}
 	pace := result.pace
 	if pace == 0 {
 		pace = result.Duration
 	}
 	r.options.Patience = max(r.options.Patience, min(10*pace, 5*time.Second))
-	if result.Outcome == Pass {
-		return nil
-	}
-	return fmt.Errorf("%w: %s", ErrUnreachable, result.Got)
+	return nil
 }
 
 // runAll runs the cases on which others depend first and the serial ones last.
