@@ -139,7 +139,8 @@ func closeAll(files [3]*os.File) {
 // launch starts a process (RFC 3875 sections 4.4 and 7.2).
 func (b *cgiBackend) launch(program string, vars []Var, files []*os.File) (*os.Process, error) {
 	args := append([]string{program}, b.arguments(vars)...)
-	attributes := &os.ProcAttr{Dir: filepath.Dir(program), Files: files, Sys: ownGroup(), Env: []string{"PATH=" + os.Getenv("PATH")}}
+	attributes := &os.ProcAttr{Dir: filepath.Dir(program), Files: files, Sys: ownGroup(),
+		Env: []string{"PATH=" + os.Getenv("PATH")}}
 	for _, v := range vars {
 		attributes.Env = append(attributes.Env, v.Name+"="+v.Value)
 	}
@@ -168,7 +169,8 @@ const active = "&;`'\"|*?~<>^()[]{}$\\ \t\n"
 // arguments are the words of an indexed query, RFC 3875 section 4.4. There are none if one could be an option.
 func (b *cgiBackend) arguments(vars []Var) (words []string) {
 	query, method := value(vars, "QUERY_STRING"), value(vars, "REQUEST_METHOD")
-	if query == "" || strings.Contains(query, "=") && !b.fault.is("any-query-is-arguments") || method != "GET" && method != "HEAD" {
+	if query == "" || strings.Contains(query, "=") && !b.fault.is("any-query-is-arguments") || method != "GET" &&
+		method != "HEAD" {
 		return nil
 	}
 	for word := range strings.SplitSeq(query, "+") {

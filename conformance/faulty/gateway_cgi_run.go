@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// lingering is how long the response of a process that has ended stays open if a child of it has the other end of the pipe.
+// lingering is how long the response of a process that has ended stays open if a child of it has the other end of the
+// pipe.
 const lingering = 100 * time.Millisecond
 
 // cgiRun is a process and its response.

@@ -51,7 +51,8 @@ var misanswersForm = []misanswer{
 		},
 	},
 	{
-		slug: "lf-eats-next", does: "After a field Status that ends with a bare LF it loses the next line but for Content-Type.",
+		slug:   "lf-eats-next",
+		does:   "After a field Status that ends with a bare LF it loses the next line but for Content-Type.",
 		breaks: "7.2/lf-only 7.2/mixed-lf-crlf",
 		heard: func(h *cgiResponse, line string) string {
 			after := len(h.lines) > 0 && strings.HasPrefix(h.lines[len(h.lines)-1], "Status: 4")
@@ -72,7 +73,8 @@ var misanswersForm = []misanswer{
 		},
 	},
 	{
-		slug: "one-kind-of-newline", does: "It ends the header only with a blank line that ends as the first line does.",
+		slug:   "one-kind-of-newline",
+		does:   "It ends the header only with a blank line that ends as the first line does.",
 		breaks: "7.2/mixed-crlf-lf 7.2/mixed-blank-crlf",
 		heard: func(h *cgiResponse, line string) string {
 			if len(h.lines) > 0 && strings.Trim(line, "\r\n") == "" && isCRLF(line) != isCRLF(h.lines[0]) {
@@ -111,7 +113,9 @@ var misanswersForm = []misanswer{
 		},
 	},
 	{
-		slug: "location-early", does: "It does not look for Location behind the third field.", breaks: "6.2/location-last",
+		slug:   "location-early",
+		does:   "It does not look for Location behind the third field.",
+		breaks: "6.2/location-last",
 		taken: func(h *cgiResponse, name, _ string) taken {
 			if named(name, "Location") && len(h.lines) > 3 {
 				return takenAlready
@@ -120,7 +124,9 @@ var misanswersForm = []misanswer{
 		},
 	},
 	{
-		slug: "needs-space-after-colon", does: "It drops a field without a space after the colon.", breaks: "6.3/whitespace-after-colon",
+		slug:   "needs-space-after-colon",
+		does:   "It drops a field without a space after the colon.",
+		breaks: "6.3/whitespace-after-colon",
 		taken: func(_ *cgiResponse, name, value string) taken {
 			if strings.HasPrefix(name, "X-") && value != "" && value[0] != ' ' {
 				return takenAlready
@@ -148,8 +154,10 @@ var misanswersForm = []misanswer{
 		taken: passing(func(_ *cgiResponse, _, value string) bool { return strings.Contains(value, "\x00") }),
 	},
 	{
-		slug: "keeps-controls", does: "It sends values with control characters to the client.", breaks: "6.3/ctl-in-value 6.3/del-in-value",
-		taken: passing(func(_ *cgiResponse, _, value string) bool { return strings.ContainsAny(value, "\x07\x7f") }),
+		slug:   "keeps-controls",
+		does:   "It sends values with control characters to the client.",
+		breaks: "6.3/ctl-in-value 6.3/del-in-value",
+		taken:  passing(func(_ *cgiResponse, _, value string) bool { return strings.ContainsAny(value, "\x07\x7f") }),
 	},
 	{
 		slug: "keeps-cr", does: "It sends values with a CR to the client, those of Status and Location too.",
@@ -160,8 +168,10 @@ var misanswersForm = []misanswer{
 		}),
 	},
 	{
-		slug: "replaces-latin1", does: "It puts question marks for bytes above 0x7F in values.", breaks: "6.3/latin1-in-value",
-		sent: func(a *answer, _ *cgiResponse) { a.each(func(field *Var) { field.Value = ascii(field.Value) }) },
+		slug:   "replaces-latin1",
+		does:   "It puts question marks for bytes above 0x7F in values.",
+		breaks: "6.3/latin1-in-value",
+		sent:   func(a *answer, _ *cgiResponse) { a.each(func(field *Var) { field.Value = ascii(field.Value) }) },
 	},
 	{
 		slug: "collapses-spaces", does: "It makes one space of two in values.", breaks: "6.3/value-exact",
@@ -187,15 +197,24 @@ var misanswersForm = []misanswer{
 		},
 	},
 	{
-		slug: "both-types", does: "It sends two fields Content-Type if there are two.", breaks: "6.3/content-type-duplicate",
-		taken: passing(func(h *cgiResponse, name, _ string) bool { return named(name, "Content-Type") && h.typed }),
+		slug:   "both-types",
+		does:   "It sends two fields Content-Type if there are two.",
+		breaks: "6.3/content-type-duplicate",
+		taken:  passing(func(h *cgiResponse, name, _ string) bool { return named(name, "Content-Type") && h.typed }),
 	},
 	{
-		slug: "both-locations", does: "It sends two fields Location if there are two.", breaks: "6.3/location-duplicate",
-		taken: passing(func(h *cgiResponse, name, _ string) bool { return named(name, "Location") && h.location != "" }),
+		slug:   "both-locations",
+		does:   "It sends two fields Location if there are two.",
+		breaks: "6.3/location-duplicate",
+		taken: passing(func(h *cgiResponse, name, _ string) bool {
+			return named(name, "Location") &&
+				h.location != ""
+		}),
 	},
 	{
-		slug: "no-field-no-body", does: "It loses the body of a response that has no CGI field.", breaks: "6.3/no-cgi-field",
+		slug:   "no-field-no-body",
+		does:   "It loses the body of a response that has no CGI field.",
+		breaks: "6.3/no-cgi-field",
 		judged: func(h *cgiResponse, err error) error {
 			if err == nil && h.status == 0 && h.location == "" && !h.typed && len(h.fields) > 0 {
 				h.typed, h.length = true, 0
@@ -247,7 +266,8 @@ var misanswersRedirect = []misanswer{
 	},
 	{
 		slug: "redirects-with-200", does: "It answers a redirect without a status with 200.",
-		breaks: "6.2.3/location-absolute 6.2.3/location-other-scheme 6.2.3/location-with-extension 6.3/case-insensitive-location " +
+		breaks: "6.2.3/location-absolute 6.2.3/location-other-scheme 6.2.3/location-with-extension " +
+			"6.3/case-insensitive-location " +
 			"6.3.2/location-absolute-fragment 6.3.2/location-relative 6.3.2/location-protocol-relative",
 		sent: func(a *answer, h *cgiResponse) {
 			if h.status == 0 {
@@ -256,7 +276,9 @@ var misanswersRedirect = []misanswer{
 		},
 	},
 	{
-		slug: "http-redirects-only", does: "It fails when Location is a URI with another scheme than http.", breaks: "6.2.3/location-other-scheme",
+		slug:   "http-redirects-only",
+		does:   "It fails when Location is a URI with another scheme than http.",
+		breaks: "6.2.3/location-other-scheme",
 		judged: func(h *cgiResponse, err error) error {
 			if strings.HasPrefix(h.location, "urn:") {
 				return errResponse
@@ -265,7 +287,9 @@ var misanswersRedirect = []misanswer{
 		},
 	},
 	{
-		slug: "extension-is-document", does: "It takes a redirect with another field for a document.", breaks: "6.2.3/location-with-extension",
+		slug:   "extension-is-document",
+		does:   "It takes a redirect with another field for a document.",
+		breaks: "6.2.3/location-with-extension",
 		judged: func(h *cgiResponse, err error) error {
 			if h.location != "" && len(h.lines) == 3 && h.status == 0 && !h.typed {
 				h.status = http.StatusOK
@@ -292,7 +316,9 @@ var misanswersRedirect = []misanswer{
 		},
 	},
 	{
-		slug: "follows-created", does: "It takes the Location of a response with status 201 for a local redirect.", breaks: "6.2.4/location-with-201",
+		slug:   "follows-created",
+		does:   "It takes the Location of a response with status 201 for a local redirect.",
+		breaks: "6.2.4/location-with-201",
 		judged: func(h *cgiResponse, err error) error {
 			if h.status == http.StatusCreated && strings.HasPrefix(h.location, "/") {
 				h.status, h.other = 0, false
@@ -308,7 +334,9 @@ var misanswersRedirect = []misanswer{
 		},
 	},
 	{
-		slug: "relative-is-200", does: "It answers 200 if Location is a relative path.", breaks: "6.3.2/location-relative",
+		slug:   "relative-is-200",
+		does:   "It answers 200 if Location is a relative path.",
+		breaks: "6.3.2/location-relative",
 		sent: func(a *answer, h *cgiResponse) {
 			if h.location != "" && !strings.ContainsAny(h.location, ":/") {
 				a.status = http.StatusOK
@@ -327,7 +355,9 @@ var misanswersRedirect = []misanswer{
 		},
 	},
 	{
-		slug: "empty-location-redirects", does: "It answers 302 if there is a Location without a value.", breaks: "6.3/location-empty",
+		slug:   "empty-location-redirects",
+		does:   "It answers 302 if there is a Location without a value.",
+		breaks: "6.3/location-empty",
 		judged: func(h *cgiResponse, err error) error {
 			if slices.Contains(h.lines, "Location:\n") {
 				h.status = http.StatusFound
@@ -336,7 +366,9 @@ var misanswersRedirect = []misanswer{
 		},
 	},
 	{
-		slug: "location-by-case", does: "It does not know Location in another spelling.", breaks: "6.3/case-insensitive-location",
+		slug:   "location-by-case",
+		does:   "It does not know Location in another spelling.",
+		breaks: "6.3/case-insensitive-location",
 		taken: passing(func(h *cgiResponse, name, _ string) bool {
 			odd := named(name, "Location") && name != "Location"
 			h.typed = h.typed || odd

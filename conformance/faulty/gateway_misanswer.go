@@ -8,14 +8,16 @@ import (
 	"time"
 )
 
-// misanswer is a fault of a gateway that makes of the application's response what it should not. The functions may be nil.
+// misanswer is a fault of a gateway that makes of the application's response what it should not. The functions may be
+// nil.
 type misanswer struct {
 	slug, does, breaks string // breaks: names of cases, those without a protocol of cgi
 
-	heard  func(h *cgiResponse, line string) string       // changes a line of the message-header as it came
-	taken  func(h *cgiResponse, name, value string) taken // deals with a field, or does not; no name if there is no colon
-	judged func(h *cgiResponse, err error) error          // has its own opinion of a message-header
-	sent   func(a *answer, h *cgiResponse)                // changes what the client gets
+	heard func(h *cgiResponse, line string) string // changes a line of the message-header as it came
+	// deals with a field, or does not; no name if there is no colon
+	taken  func(h *cgiResponse, name, value string) taken
+	judged func(h *cgiResponse, err error) error // has its own opinion of a message-header
+	sent   func(a *answer, h *cgiResponse)       // changes what the client gets
 }
 
 // taken says what became of a line.
@@ -71,7 +73,8 @@ func (m *misanswer) alter(a *answer, h *cgiResponse) {
 
 // gatewayResponseFaults are the misanswers as faults.
 func gatewayResponseFaults() (faults []Fault) {
-	lists := [][]misanswer{misanswersForm, misanswersRedirect, misanswersStatus, misanswersField, misanswersLength, misanswersBody,
+	lists := [][]misanswer{misanswersForm, misanswersRedirect, misanswersStatus, misanswersField, misanswersLength,
+		misanswersBody,
 		misanswersElsewhere, misexecutions}
 	for _, list := range lists {
 		for _, m := range list {

@@ -7,10 +7,11 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
-// responseCases are about what a server makes of an application's response, RFC 3875 sections 6 and 8, with any protocol between
-// them.
+// responseCases are about what a server makes of an application's response, RFC 3875 sections 6 and 8, with any
+// protocol between them.
 func responseCases() []conformance.Case {
-	return slices.Concat(cgi61(), cgi62(), cgi622(), cgi623(), cgi63(), cgi63Bytes(), cgi631(), cgi632(), cgi633(), cgi633Bad(),
+	return slices.Concat(cgi61(), cgi62(), cgi622(), cgi623(), cgi63(), cgi63Bytes(), cgi631(), cgi632(), cgi633(),
+		cgi633Bad(),
 		cgi634(), cgi634Length(), cgi635(), cgi64(), cgi64Bodiless(), cgi72Newline(), cgi81())
 }
 
@@ -18,10 +19,12 @@ func responseCases() []conformance.Case {
 const plain = "Content-Type: text/plain\n"
 
 // aboutConformity is what holds if a response is not what it should be.
-const aboutConformity = "the server retains its responsibility to the client to conform to the relevant network protocol even if " +
+const aboutConformity = "the server retains its responsibility to the client to conform to the relevant network " +
+	"protocol even if " +
 	"the CGI script fails to conform to this specification"
 
-// Passed makes sure that the response is HTTP and has status 200 and is complete, or says that the server failed. It says which.
+// Passed makes sure that the response is HTTP and has status 200 and is complete, or says that the server failed. It
+// says which.
 func (t *T) Passed(r *Response) bool {
 	t.Valid(r)
 	if r.Status < 500 {
@@ -41,8 +44,8 @@ func (t *T) WantNoField(r *Response, name string) {
 	t.Check(len(r.Values(name)) == 0, "%v with %s %q", r, name, r.Values(name))
 }
 
-// ReplyThen has the application answer a request with the CGI response, and then the token of the case to another one on the
-// same connection. The second is served, unless the server ends the connection or the first response is cut off.
+// ReplyThen has the application answer a request with the CGI response, and then the token of the case to another one
+// on the same connection. The second is served, unless the server ends the connection or the first response is cut off.
 func (t *T) ReplyThen(response string) *Response {
 	c := t.Client()
 	x, r := c.Answer(t.Request("GET", "/app/first", ""), CGI(response))

@@ -21,7 +21,9 @@ func cgi63() []conformance.Case {
 			t.WantNoField(r, "Status")
 		}),
 	}, {
-		Name: "cgi/6.3/case-insensitive-location", Quote: "The field-name is not case sensitive.", Level: conformance.Must,
+		Name:  "cgi/6.3/case-insensitive-location",
+		Quote: "The field-name is not case sensitive.",
+		Level: conformance.Must,
 		Sends: "a response with lOCATION: http://example.org/x only", Passes: "answers 302",
 		Run: test(func(t *T) { t.Want(t.Reply("lOCATION: http://example.org/x\n\n"), 302) }),
 	}, {
@@ -30,7 +32,8 @@ func cgi63() []conformance.Case {
 		Run: test(func(t *T) { t.Want(t.Reply("Status: 404 Nope\nStatus: 403 No\n"+plain+"\nbody"), 404, 5) }),
 	}, {
 		Name: "cgi/6.3/content-type-duplicate", Quote: once, Level: conformance.Must,
-		Sends: "a response with two different Content-Type fields", Passes: "sends one of them, or answers with a 5xx status",
+		Sends:  "a response with two different Content-Type fields",
+		Passes: "sends one of them, or answers with a 5xx status",
 		Run: test(func(t *T) {
 			r := t.Reply("Content-Type: text/x-one\nContent-Type: text/x-two\n\nbody")
 			t.Passed(r)
@@ -38,7 +41,8 @@ func cgi63() []conformance.Case {
 		}),
 	}, {
 		Name: "cgi/6.3/location-duplicate", Quote: once, Level: conformance.Must,
-		Sends: "a response with two different Location fields", Passes: "sends one of them, or answers with a 5xx status",
+		Sends:  "a response with two different Location fields",
+		Passes: "sends one of them, or answers with a 5xx status",
 		Run: test(func(t *T) {
 			r := t.Reply("Location: http://example.org/1\nLocation: http://example.org/2\n\n")
 			t.Want(r, 3, 5)
@@ -46,7 +50,8 @@ func cgi63() []conformance.Case {
 		}),
 	}, {
 		Name: "cgi/6.3/no-cgi-field", Quote: "At least one CGI field MUST be supplied", Level: conformance.Robustness,
-		Sends: "a response with the field X-A only, and a body", Passes: "answers with a 5xx status, or 200 and the body",
+		Sends:  "a response with the field X-A only, and a body",
+		Passes: "answers with a 5xx status, or 200 and the body",
 		Run: test(func(t *T) {
 			if r := t.Reply("X-A: 1\n\nbody"); t.Passed(r) {
 				t.Intact(r, 200, "body")
@@ -65,16 +70,22 @@ func cgi63() []conformance.Case {
 			}
 		}),
 	}, {
-		Name: "cgi/6.3/status-whitespace", Quote: "Whitespace is permitted between the \":\" and the field-value", Level: conformance.Must,
-		Sends: "a response with \"Status:404 Nope\", one with two spaces and one with a tab before 404", Passes: "answers 404 to all",
+		Name:   "cgi/6.3/status-whitespace",
+		Quote:  "Whitespace is permitted between the \":\" and the field-value",
+		Level:  conformance.Must,
+		Sends:  "a response with \"Status:404 Nope\", one with two spaces and one with a tab before 404",
+		Passes: "answers 404 to all",
 		Run: test(func(t *T) {
 			for _, space := range []string{"", "  ", "\t"} {
 				t.Intact(t.Reply("Status:"+space+"404 Nope\n"+plain+"\nbody"), 404, "body")
 			}
 		}),
 	}, {
-		Name: "cgi/6.3/value-exact", Quote: "protocol-specific header fields to be included in the response returned to the client", Level: conformance.Must,
-		Sends: "a response with a field whose value has colons, commas, semicolons, two spaces and a quoted string", Passes: "sends the value as it is",
+		Name:   "cgi/6.3/value-exact",
+		Quote:  "protocol-specific header fields to be included in the response returned to the client",
+		Level:  conformance.Must,
+		Sends:  "a response with a field whose value has colons, commas, semicolons, two spaces and a quoted string",
+		Passes: "sends the value as it is",
 		Run: test(func(t *T) {
 			const value = `a:b: c, "d; \"e\"";  f=1 # g`
 			r := t.Reply(plain + "X-Exact: " + value + "\n\nbody")
@@ -92,7 +103,9 @@ func cgi63() []conformance.Case {
 			t.Check(strings.ReplaceAll(got, " ", "") == "</1>,</2>,</3>", "Link: %q", r.Values("Link"))
 		}),
 	}, {
-		Name: "cgi/6.3/null-value-dropped", Quote: "A NULL field value is equivalent to a field not being sent.", Level: conformance.Should,
+		Name:  "cgi/6.3/null-value-dropped",
+		Quote: "A NULL field value is equivalent to a field not being sent.",
+		Level: conformance.Should,
 		Sends: "a response with a field X-Null that has no value", Passes: "sends it without a value, or not at all",
 		Run: test(func(t *T) {
 			r := t.Reply(plain + "X-Null:\nX-A: 1\n\nbody")
@@ -101,16 +114,22 @@ func cgi63() []conformance.Case {
 			t.WantField(r, "X-A", "1")
 		}),
 	}, {
-		Name: "cgi/6.3/status-empty", Quote: "A NULL field value is equivalent to a field not being sent.", Level: conformance.Robustness,
-		Sends: "a response with a field Status that has no value", Passes: "answers 200 and the body, or with a 5xx status",
+		Name:   "cgi/6.3/status-empty",
+		Quote:  "A NULL field value is equivalent to a field not being sent.",
+		Level:  conformance.Robustness,
+		Sends:  "a response with a field Status that has no value",
+		Passes: "answers 200 and the body, or with a 5xx status",
 		Run: test(func(t *T) {
 			if r := t.Reply("Status:\n" + plain + "\nbody"); t.Passed(r) {
 				t.Intact(r, 200, "body")
 			}
 		}),
 	}, {
-		Name: "cgi/6.3/location-empty", Quote: "A NULL field value is equivalent to a field not being sent.", Level: conformance.Robustness,
-		Sends: "a response with a field Location that has no value, and a body", Passes: "answers 200 and the body, or with a 5xx status",
+		Name:   "cgi/6.3/location-empty",
+		Quote:  "A NULL field value is equivalent to a field not being sent.",
+		Level:  conformance.Robustness,
+		Sends:  "a response with a field Location that has no value, and a body",
+		Passes: "answers 200 and the body, or with a 5xx status",
 		Run: test(func(t *T) {
 			if r := t.Reply("Location:\n" + plain + "\nbody"); t.Passed(r) {
 				t.Intact(r, 200, "body")
@@ -118,11 +137,13 @@ func cgi63() []conformance.Case {
 		}),
 	}, {
 		Name: "cgi/6.3/http-status-line-from-non-nph", Quote: aboutConformity, Level: conformance.Robustness,
-		Sends: "a response that begins with \"HTTP/1.1 404 Nope\"", Passes: "answers 404, or with a 5xx status; the line is not in the body",
+		Sends:  "a response that begins with \"HTTP/1.1 404 Nope\"",
+		Passes: "answers 404, or with a 5xx status; the line is not in the body",
 		Run: test(func(t *T) {
 			r := t.Reply("HTTP/1.1 404 Nope\n" + plain + "\nbody")
 			t.Want(r, 404, 5)
-			t.Check(!strings.Contains(string(r.Body), "HTTP/1.1 404 Nope"), "%v with the body %s", r, excerpt(string(r.Body)))
+			t.Check(!strings.Contains(string(r.Body), "HTTP/1.1 404 Nope"), "%v with the body %s", r,
+				excerpt(string(r.Body)))
 		}),
 	}, {
 		Name: "cgi/6.3/garbage-block", Quote: aboutConformity, Level: conformance.Robustness,
@@ -134,15 +155,17 @@ func cgi63() []conformance.Case {
 		Run: test(func(t *T) { t.Want(t.Reply("This is some text\n\nwithout a header\n"), 5) }),
 	}, {
 		Name: "cgi/6.3/garbage-between-fields", Quote: aboutConformity, Level: conformance.Robustness,
-		Sends: "a response with \": v\" between two fields, and a body", Passes: "answers 200, or with a 5xx status, and completely",
-		Run: test(func(t *T) { t.Want(t.Reply(plain+": v\nX-A: 1\n\nbody"), 200, 5) }),
+		Sends:  "a response with \": v\" between two fields, and a body",
+		Passes: "answers 200, or with a 5xx status, and completely",
+		Run:    test(func(t *T) { t.Want(t.Reply(plain+": v\nX-A: 1\n\nbody"), 200, 5) }),
 	}, {
 		Name: "cgi/6.3/keepalive-after-error", Quote: aboutConformity, Level: conformance.Robustness,
 		Sends:  "a request that is answered without a header, and another one on the same connection",
 		Passes: "serves the second, or ends the connection after the first",
 		Run:    test(func(t *T) { t.Want(t.ReplyThen("This is some text\nwithout a header\n"), 5) }),
 	}, {
-		Name: "cgi/6.3/response-splitting-via-body", Quote: "A body that looks like a response must not become one for the client's next request.",
+		Name:   "cgi/6.3/response-splitting-via-body",
+		Quote:  "A body that looks like a response must not become one for the client's next request.",
 		Level:  conformance.Security,
 		Sends:  "a response whose body ends a chunk and begins a response, and another request on the same connection",
 		Passes: "delivers the body as it is, and the answer to the second request",
@@ -174,14 +197,16 @@ func cgi63Bytes() []conformance.Case {
 		field("space-before-colon", "the line \"X-Bad : 1\"", "X-Bad : 1", conformance.Security),
 		field("nul-in-value", "a NUL in a value", "X-Bad: a\x00b", conformance.Security),
 		field("nul-in-name", "a NUL in a name", "X-B\x00ad: a", conformance.Security),
-		field("bare-cr-in-value", "a CR in a value that is no line end, and what looks like a field after it", "X-Bad: a\rInjected: 1", conformance.Security),
+		field("bare-cr-in-value", "a CR in a value that is no line end, and what looks like a field after it",
+			"X-Bad: a\rInjected: 1", conformance.Security),
 		field("bare-cr-in-name", "a CR within a name", "X-A\rInjected: 1", conformance.Security),
 		field("ctl-in-value", "the byte 0x07 in a value", "X-Bad: a\x07b", conformance.Robustness),
 		field("del-in-value", "the byte 0x7F in a value", "X-Bad: a\x7fb", conformance.Robustness),
 		field("invalid-name", "the line \"X(Bad): 1\"", "X(Bad): 1", conformance.Security),
 		field("empty-name", "the line \": v\"", ": v", conformance.Security),
 		field("no-colon-line", "a line without a colon", "X-Bad", conformance.Robustness),
-		field("status-crlf", "a CR in the reason phrase, and what looks like a field after it", "Status: 200 OK\rInjected: 1", conformance.Security),
+		field("status-crlf", "a CR in the reason phrase, and what looks like a field after it",
+			"Status: 200 OK\rInjected: 1", conformance.Security),
 	}
 	return append(cases, conformance.Case{
 		Name: "cgi/6.3/folded", Quote: "CGI/1.1 does not support continuation lines.", Level: conformance.Must,
@@ -189,8 +214,12 @@ func cgi63Bytes() []conformance.Case {
 		Passes: "joins the lines, drops one or both, or answers with a 5xx status; the client gets no folded field",
 		Run:    test(func(t *T) { t.Passed(t.Reply(plain + "X-Folded: a\n Injected: b\n\nbody")) }),
 	}, conformance.Case{
-		Name: "cgi/6.3/latin1-in-value", Spec: "RFC 3875 section 7.2; RFC 3875", Quote: "TEXT values use ISO-8859-1", Level: conformance.Robustness,
-		Sends: "a response with the bytes 0x80 to 0xFF in a value", Passes: "sends them as they are, or answers with a 5xx status",
+		Name:   "cgi/6.3/latin1-in-value",
+		Spec:   "RFC 3875 section 7.2; RFC 3875",
+		Quote:  "TEXT values use ISO-8859-1",
+		Level:  conformance.Robustness,
+		Sends:  "a response with the bytes 0x80 to 0xFF in a value",
+		Passes: "sends them as they are, or answers with a 5xx status",
 		Run: test(func(t *T) {
 			value := "x"
 			for b := 0x80; b <= 0xff; b++ {

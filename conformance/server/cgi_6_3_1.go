@@ -16,7 +16,8 @@ func cgi631() []conformance.Case {
 		Run: test(func(t *T) {
 			r := t.Reply("Status: 200 OK\n\n<!DOCTYPE html><html><body>body</body></html>")
 			t.Passed(r)
-			t.Check(r.Status != 200 || !strings.HasPrefix(r.Get("Content-Type"), "text/html"), "%v with Content-Type %q", r, r.Get("Content-Type"))
+			t.Check(r.Status != 200 || !strings.HasPrefix(r.Get("Content-Type"), "text/html"),
+				"%v with Content-Type %q", r, r.Get("Content-Type"))
 		}),
 	}, {
 		Name: "cgi/6.3.1/content-type-missing-image", Quote: sniff, Level: conformance.Should,

@@ -5,9 +5,11 @@ import "github.com/gangway-go/gangway/conformance"
 // RFC 3875 section 6.3.2, Location.
 func cgi632() []conformance.Case {
 	return []conformance.Case{{
-		Name: "cgi/6.3.2/location-absolute-fragment", Quote: "It is either an absolute URI (optionally with a fragment identifier)",
-		Level: conformance.Must,
-		Sends: "a response with Location: http://example.org/x?y#f only", Passes: "answers 302 with that Location, fragment included",
+		Name:   "cgi/6.3.2/location-absolute-fragment",
+		Quote:  "It is either an absolute URI (optionally with a fragment identifier)",
+		Level:  conformance.Must,
+		Sends:  "a response with Location: http://example.org/x?y#f only",
+		Passes: "answers 302 with that Location, fragment included",
 		Run: test(func(t *T) {
 			r := t.Reply("Location: http://example.org/x?y#f\n\n")
 			t.Want(r, 302)
@@ -15,7 +17,8 @@ func cgi632() []conformance.Case {
 		}),
 	}, {
 		Name: "cgi/6.3.2/location-relative", Level: conformance.Robustness,
-		Quote: "The local URI path and query must be an absolute path, and not a relative path or NULL, and hence must start with a \"/\".",
+		Quote: "The local URI path and query must be an absolute path, and not a relative path or NULL, and hence " +
+			"must start with a \"/\".",
 		Sends: "a response with Location: foo only", Passes: "redirects the client, or answers with a 5xx status",
 		Run: test(func(t *T) {
 			r := t.Reply("Location: foo\n\n")
@@ -28,14 +31,17 @@ func cgi632() []conformance.Case {
 		Sends:  "a response with Location: //HOST/app2/x, where HOST is the server's own name",
 		Passes: "redirects the client there, or answers with a 4xx or 5xx status; the program is not asked",
 		Run: test(func(t *T) {
-			_, r := t.Do(t.Request("GET", "/app/reply", ""), CGI("Location: //"+t.host()+t.At("/app2/x")+"?"+t.token+"\n\n"), OK)
-			t.Check(len(t.Exchanges) == 1, "the server asked for %s itself", t.Exchanges[len(t.Exchanges)-1].Get("REQUEST_URI"))
+			response := "Location: //" + t.host() + t.At("/app2/x") + "?" + t.token + "\n\n"
+			_, r := t.Do(t.Request("GET", "/app/reply", ""), CGI(response), OK)
+			t.Check(len(t.Exchanges) == 1, "the server asked for %s itself",
+				t.Exchanges[len(t.Exchanges)-1].Get("REQUEST_URI"))
 			t.Want(r, 3, 4, 5)
 		}),
 	}, {
 		Name: "cgi/6.3.2/location-crlf", Level: conformance.Security,
-		Quote: "A CR that ends a line for some clients must not let an application's data add fields to a response.",
-		Sends: "a response with Location: http://example.org/<CR>Injected: 1 only", Passes: "cleans the field or answers with a 5xx status; the client gets no CR",
+		Quote:  "A CR that ends a line for some clients must not let an application's data add fields to a response.",
+		Sends:  "a response with Location: http://example.org/<CR>Injected: 1 only",
+		Passes: "cleans the field or answers with a 5xx status; the client gets no CR",
 		Run: test(func(t *T) {
 			r := t.Reply("Location: http://example.org/\rInjected: 1\n\n")
 			t.Want(r, 200, 3, 5)

@@ -7,24 +7,29 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
-const mayNot = "The script MUST NOT return any header fields that relate to client-side communication issues and could affect the " +
+const mayNot = "The script MUST NOT return any header fields that relate to client-side communication issues and " +
+	"could affect the " +
 	"server's ability to send the response to the client."
 
 // RFC 3875 section 6.3.4, Protocol-Specific Header Fields.
 func cgi634() []conformance.Case {
 	return []conformance.Case{{
 		Name: "cgi/6.3.4/set-cookie-multiple", Spec: "RFC 9110 section 5.3; RFC 3875", Level: conformance.Must,
-		Quote: "the \"Set-Cookie\" header field often appears in a response message across multiple field lines and does not use the list syntax",
+		Quote: "the \"Set-Cookie\" header field often appears in a response message across multiple field lines " +
+			"and does not use the list syntax",
 		Sends: "a response with two Set-Cookie fields", Passes: "sends both, each on its own line",
 		Run: test(func(t *T) {
-			r := t.Reply(plain + "Set-Cookie: a=1; Path=/\nSet-Cookie: b=2; Expires=Wed, 21 Oct 2099 07:28:00 GMT\n\nbody")
+			r := t.Reply(plain + "Set-Cookie: a=1; Path=/\nSet-Cookie: b=2; Expires=Wed, 21 Oct 2099 07:28:00 " +
+				"GMT\n\nbody")
 			t.Intact(r, 200, "body")
 			got := strings.Join(r.Values("Set-Cookie"), "|")
-			t.Check(got == "a=1; Path=/|b=2; Expires=Wed, 21 Oct 2099 07:28:00 GMT", "Set-Cookie: %q", r.Values("Set-Cookie"))
+			t.Check(got == "a=1; Path=/|b=2; Expires=Wed, 21 Oct 2099 07:28:00 GMT", "Set-Cookie: %q",
+				r.Values("Set-Cookie"))
 		}),
 	}, {
 		Name: "cgi/6.3.4/connection-header", Quote: mayNot, Level: conformance.Must,
-		Sends: "a response with Connection: upgrade, x-conform and Keep-Alive: timeout=4711", Passes: "sends neither of these values",
+		Sends:  "a response with Connection: upgrade, x-conform and Keep-Alive: timeout=4711",
+		Passes: "sends neither of these values",
 		Run: test(func(t *T) {
 			r := t.ReplyThen(plain + "Connection: upgrade, x-conform\nKeep-Alive: timeout=4711\n\nbody")
 			t.Intact(r, 200, "body")
@@ -43,7 +48,8 @@ func cgi634() []conformance.Case {
 			t.Intact(r, 200, "body")
 			x, second := c.Answer(t.Request("GET", "/app/second", ""), OK)
 			closes := r.Framing == "close" || strings.EqualFold(r.Get("Connection"), "close")
-			t.Check(closes == (x == nil), "%v with Connection %q, and the next request on the connection got %v", r, r.Get("Connection"), second)
+			t.Check(closes == (x == nil), "%v with Connection %q, and the next request on the connection got %v", r,
+				r.Get("Connection"), second)
 		}),
 	}, {
 		Name: "cgi/6.3.4/upgrade-header", Quote: mayNot, Level: conformance.Security,
@@ -51,26 +57,34 @@ func cgi634() []conformance.Case {
 		Run: test(func(t *T) {
 			r := t.Reply(plain + "Upgrade: h2c\nConnection: upgrade\n\nbody")
 			t.Passed(r)
-			t.Check(!strings.Contains(strings.Join(r.Values("Upgrade"), ", "), "h2c") || !r.has("Connection", "upgrade"), "%v with Upgrade and Connection", r)
+			t.Check(!strings.Contains(strings.Join(r.Values("Upgrade"), ", "), "h2c") || !r.has("Connection",
+				"upgrade"), "%v with Upgrade and Connection", r)
 		}),
 	}, {
 		Name: "cgi/6.3.4/trailer-header", Quote: mayNot, Level: conformance.Robustness,
-		Sends: "a response with Trailer: X-T, and another request on the same connection", Passes: "delivers both responses intact",
-		Run: test(func(t *T) { t.Intact(t.ReplyThen(plain+"Trailer: X-T\n\nbody"), 200, "body") }),
+		Sends:  "a response with Trailer: X-T, and another request on the same connection",
+		Passes: "delivers both responses intact",
+		Run:    test(func(t *T) { t.Intact(t.ReplyThen(plain+"Trailer: X-T\n\nbody"), 200, "body") }),
 	}, {
 		Name: "cgi/6.3.4/server-date-conflict", Level: conformance.Should,
-		Quote: "It SHOULD resolve any conflicts between header fields returned by the script and header fields that it would otherwise send itself.",
-		Sends: "a response with Server: conform/1 and Date: Sun, 06 Nov 1994 08:49:37 GMT", Passes: "sends one Date, and one Server or none",
+		Quote: "It SHOULD resolve any conflicts between header fields returned by the script and header fields " +
+			"that it would otherwise send itself.",
+		Sends:  "a response with Server: conform/1 and Date: Sun, 06 Nov 1994 08:49:37 GMT",
+		Passes: "sends one Date, and one Server or none",
 		Run: test(func(t *T) {
 			r := t.Reply(plain + "Server: conform/1\nDate: Sun, 06 Nov 1994 08:49:37 GMT\n\nbody")
 			t.Intact(r, 200, "body")
-			t.Check(len(r.Values("Date")) == 1 && len(r.Values("Server")) <= 1, "Date %q and Server %q", r.Values("Date"), r.Values("Server"))
+			t.Check(len(r.Values("Date")) == 1 && len(r.Values("Server")) <= 1, "Date %q and Server %q",
+				r.Values("Date"), r.Values("Server"))
 		}),
-	}, coded("transfer-encoding-header", "chunked"), coded("te-gzip-header", "gzip"), coded("te-obfuscated", "\tx, CHUNKED"), {
+	}, coded("transfer-encoding-header", "chunked"), coded("te-gzip-header", "gzip"), coded("te-obfuscated",
+		"\tx, CHUNKED"), {
 		Name: "cgi/6.3.4/transfer-encoding-http10", Quote: mayNot, Level: conformance.Security,
-		Sends: "an HTTP/1.0 request that is answered with Transfer-Encoding: chunked and a plain body", Passes: "delivers the body, without that field",
+		Sends:  "an HTTP/1.0 request that is answered with Transfer-Encoding: chunked and a plain body",
+		Passes: "delivers the body, without that field",
 		Run: test(func(t *T) {
-			_, r := t.Do(t.Raw("GET /app/reply HTTP/1.0", "Host: "+t.host()), CGI(plain+"Transfer-Encoding: chunked\n\nplain body"))
+			_, r := t.Do(t.Raw("GET /app/reply HTTP/1.0", "Host: "+t.host()), CGI(plain+"Transfer-Encoding: "+
+				"chunked\n\nplain body"))
 			if t.Passed(r) {
 				t.Intact(r, 200, "plain body")
 			}
@@ -83,8 +97,10 @@ func cgi634() []conformance.Case {
 func coded(name, coding string) conformance.Case {
 	return conformance.Case{
 		Name: "cgi/6.3.4/" + name, Quote: mayNot, Level: conformance.Security,
-		Sends:  fmt.Sprintf("a response with %q and a plain body, and another request on the same connection", "Transfer-Encoding: "+coding),
-		Passes: "delivers the body with a coding of its own or none, or answers with a 5xx status, and serves the second",
+		Sends: fmt.Sprintf("a response with %q and a plain body, and another request on the same connection",
+			"Transfer-Encoding: "+coding),
+		Passes: "delivers the body with a coding of its own or none, or answers with a 5xx status, and serves the " +
+			"second",
 		Run: test(func(t *T) {
 			if r := t.ReplyThen(plain + "Transfer-Encoding: " + coding + "\n\nplain body"); t.Passed(r) {
 				t.Intact(r, 200, "plain body")
@@ -105,10 +121,16 @@ func (r *Response) has(name, word string) bool {
 
 // cgi634Length are about the field Content-Length, which says how long the response is in HTTP and not in CGI.
 func cgi634Length() []conformance.Case {
-	const harm = "Where server and client do not agree on the end of a response, the rest of one becomes the beginning of the next."
+	const harm = "Where server and client do not agree on the end of a response, the rest of one becomes the " +
+		"beginning of the next."
 	length := func(name, sends, passes string, level conformance.Level, run func(*T)) conformance.Case {
 		return conformance.Case{
-			Name: "cgi/6.3.4/content-length-" + name, Quote: harm, Level: level, Sends: sends, Passes: passes, Run: test(run),
+			Name:   "cgi/6.3.4/content-length-" + name,
+			Quote:  harm,
+			Level:  level,
+			Sends:  sends,
+			Passes: passes,
+			Run:    test(run),
 		}
 	}
 	return []conformance.Case{
@@ -120,12 +142,15 @@ func cgi634Length() []conformance.Case {
 			"delivers both responses", conformance.Must, func(t *T) {
 				t.Intact(t.ReplyThen(plain+"Content-Length: 0\n\n"), 200, "")
 			}),
-		length("short", "a response with Content-Length: 3 and 10 bytes of body, and another request on the same connection",
-			"delivers 3 or 10 bytes, or lets the client see that something is wrong; serves the second request or ends the connection",
+		length("short", "a response with Content-Length: 3 and 10 bytes of body, and another request on the same "+
+			"connection",
+			"delivers 3 or 10 bytes, or lets the client see that something is wrong; serves the second request or "+
+				"ends the connection",
 			conformance.Security, func(t *T) {
 				r := t.ReplyThen(plain + "Content-Length: 3\n\n0123456789")
 				t.Valid(r)
-				t.Check(r.End != Complete || r.Status >= 500 || string(r.Body) == "012" || string(r.Body) == "0123456789",
+				t.Check(r.End != Complete || r.Status >= 500 || string(r.Body) == "012" ||
+					string(r.Body) == "0123456789",
 					"%v with the body %s", r, excerpt(string(r.Body)))
 			}),
 		length("long", "a response with Content-Length: 100 and 5 bytes of body",
@@ -149,9 +174,11 @@ func cgi634Length() []conformance.Case {
 				}
 			}),
 		length("overflow", "a response with Content-Length: 18446744073709551619 and a body of 5 bytes",
-			"drops the field, answers with a 5xx status, or lets the client see that something is wrong", conformance.Security, func(t *T) {
+			"drops the field, answers with a 5xx status, or lets the client see that something is wrong",
+			conformance.Security, func(t *T) {
 				r := t.ReplyThen(plain + "Content-Length: 18446744073709551619\n\n01234")
-				t.Check(string(r.Body) == "01234" || r.End != Complete || r.Status >= 500, "%v with the body %s", r, excerpt(string(r.Body)))
+				t.Check(string(r.Body) == "01234" || r.End != Complete || r.Status >= 500, "%v with the body %s", r,
+					excerpt(string(r.Body)))
 			}),
 		length("with-te", "a response with Content-Length: 5, Transfer-Encoding: chunked and a plain body of 5 bytes",
 			"sends one of them at most, and a body that fits", conformance.Security, func(t *T) {

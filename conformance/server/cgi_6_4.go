@@ -8,7 +8,8 @@ import (
 
 // RFC 3875 section 6.4, Response Message-Body.
 func cgi64() []conformance.Case {
-	const all = "The server MUST read all the data provided by the script, until the script signals the end of the message-body by " +
+	const all = "The server MUST read all the data provided by the script, until the script signals the end of " +
+		"the message-body by " +
 		"way of an end-of-file condition."
 	const unmodified = "The message-body SHOULD be sent unmodified to the client"
 	return []conformance.Case{{
@@ -48,7 +49,8 @@ func cgi64() []conformance.Case {
 		Run: test(func(t *T) { t.Intact(t.Reply(plain+"\n\r\n\r\nbody"), 200, "\r\n\r\nbody") }),
 	}, {
 		Name: "cgi/6.4/body-looks-like-header", Quote: unmodified, Level: conformance.Robustness,
-		Sends: "a response whose body begins with Status: 404 and Set-Cookie lines", Passes: "answers 200 with that body",
+		Sends:  "a response whose body begins with Status: 404 and Set-Cookie lines",
+		Passes: "answers 200 with that body",
 		Run: test(func(t *T) {
 			const body = "Status: 404 Nope\r\nSet-Cookie: a=b\r\n\r\nbody"
 			r := t.Reply(plain + "\n" + body)
@@ -63,7 +65,8 @@ func cgi64Bodiless() []conformance.Case {
 	bodiless := func(name, spec, quote, status string, code int) conformance.Case {
 		return conformance.Case{
 			Name: "cgi/6.4/" + name, Spec: spec + "; RFC 3875", Quote: quote, Level: conformance.Must,
-			Sends:  "a response with Status: " + status + ", Content-Type and a body, and another request on the same connection",
+			Sends: "a response with Status: " + status + ", Content-Type and a body, and another request on the " +
+				"same connection",
 			Passes: "answers with that status and without a body, and serves the second request",
 			Run: test(func(t *T) {
 				r := t.ReplyThen("Status: " + status + "\n" + plain + "\nbody")
@@ -74,13 +77,16 @@ func cgi64Bodiless() []conformance.Case {
 	}
 	cases := []conformance.Case{
 		bodiless("status-204-body", "RFC 9110 section 15.3.5",
-			"A 204 response is terminated by the end of the header section; it cannot contain content or trailers.", "204 No Content", 204),
+			"A 204 response is terminated by the end of the header section; it cannot contain content or trailers.",
+			"204 No Content", 204),
 		bodiless("status-304-body", "RFC 9110 section 15.4.5",
-			"A 304 response is terminated by the end of the header section; it cannot contain content or trailers.", "304 Not Modified", 304),
+			"A 304 response is terminated by the end of the header section; it cannot contain content or trailers.",
+			"304 Not Modified", 304),
 	}
 	return append(cases, conformance.Case{
 		Name: "cgi/6.4/status-205-body", Spec: "RFC 9110 section 15.3.6; RFC 3875", Level: conformance.Must,
-		Quote:  "Since the 205 status code implies that no additional content will be provided, a server MUST NOT generate content in a 205 response.",
+		Quote: "Since the 205 status code implies that no additional content will be provided, a server MUST NOT " +
+			"generate content in a 205 response.",
 		Sends:  "a response with Status: 205, Content-Type and a body, and another request on the same connection",
 		Passes: "answers 205 with an empty body, or with a 5xx status, and serves the second request",
 		Run: test(func(t *T) {

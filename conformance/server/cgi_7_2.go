@@ -8,11 +8,12 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
-// execCases are about servers that execute CGI programs, and about the streams of those and other applications: RFC 3875
-// sections 5, 7 and 9.
+// execCases are about servers that execute CGI programs, and about the streams of those and other applications: RFC
+// 3875 sections 5, 7 and 9.
 func execCases() []conformance.Case {
 	var cases []conformance.Case
-	for _, section := range [][]conformance.Case{cgi5(), cgi72(), cgi72Environment(), cgi72Streams(), cgi72End(), cgi72Files(), cgi9()} {
+	for _, section := range [][]conformance.Case{cgi5(), cgi72(), cgi72Environment(), cgi72Streams(), cgi72End(),
+		cgi72Files(), cgi9()} {
 		cases = append(cases, section...)
 	}
 	return cases
@@ -22,8 +23,11 @@ func execCases() []conformance.Case {
 func cgi72Newline() []conformance.Case {
 	newline := func(name, sends, response string, level conformance.Level, strict bool) conformance.Case {
 		return conformance.Case{
-			Name: "cgi/7.2/" + name, Quote: "The newline (NL) sequence is LF; servers should also accept CR LF as a newline.", Level: level,
-			Sends: "a response with status 404 and " + sends, Passes: map[bool]string{true: "answers 404", false: "answers 404, or with a 5xx status"}[strict],
+			Name:   "cgi/7.2/" + name,
+			Quote:  "The newline (NL) sequence is LF; servers should also accept CR LF as a newline.",
+			Level:  level,
+			Sends:  "a response with status 404 and " + sends,
+			Passes: map[bool]string{true: "answers 404", false: "answers 404, or with a 5xx status"}[strict],
 			Run: test(func(t *T) {
 				r := t.Reply(response)
 				if r.Status < 500 || strict {
@@ -35,11 +39,16 @@ func cgi72Newline() []conformance.Case {
 		}
 	}
 	return []conformance.Case{
-		newline("lf-only", "LF as line ends", "Status: 404 Nope\nX-A: 1\nContent-Type: text/plain\n\nbody", conformance.Must, true),
-		newline("crlf", "CR LF as line ends", "Status: 404 Nope\r\nX-A: 1\r\nContent-Type: text/plain\r\n\r\nbody", conformance.Should, true),
-		newline("mixed-lf-crlf", "LF after the first field and CR LF after the others", "Status: 404 Nope\nX-A: 1\r\nContent-Type: text/plain\r\n\r\nbody", conformance.Robustness, false),
-		newline("mixed-crlf-lf", "CR LF after the fields and LF as the blank line", "Status: 404 Nope\r\nX-A: 1\r\nContent-Type: text/plain\r\n\nbody", conformance.Robustness, false),
-		newline("mixed-blank-crlf", "LF after the fields and CR LF as the blank line", "Status: 404 Nope\nX-A: 1\nContent-Type: text/plain\n\r\nbody", conformance.Robustness, false),
+		newline("lf-only", "LF as line ends", "Status: 404 Nope\nX-A: 1\nContent-Type: text/plain\n\nbody",
+			conformance.Must, true),
+		newline("crlf", "CR LF as line ends", "Status: 404 Nope\r\nX-A: 1\r\nContent-Type: text/plain\r\n\r\nbody",
+			conformance.Should, true),
+		newline("mixed-lf-crlf", "LF after the first field and CR LF after the others", "Status: 404 Nope\nX-A: "+
+			"1\r\nContent-Type: text/plain\r\n\r\nbody", conformance.Robustness, false),
+		newline("mixed-crlf-lf", "CR LF after the fields and LF as the blank line", "Status: 404 Nope\r\nX-A: "+
+			"1\r\nContent-Type: text/plain\r\n\nbody", conformance.Robustness, false),
+		newline("mixed-blank-crlf", "LF after the fields and CR LF as the blank line", "Status: 404 Nope\nX-A: "+
+			"1\nContent-Type: text/plain\n\r\nbody", conformance.Robustness, false),
 	}
 }
 
@@ -56,7 +65,8 @@ func cgi72() []conformance.Case {
 		Run: test(func(t *T) { t.wantDir(t.Get(t.script(subFile)+"/x"), "sub") }),
 	}, {
 		Name: "cgi/7.2/fd-hygiene", Level: conformance.Security, Needs: []string{"cgi"},
-		Quote: "A descriptor that a program inherits is a file, a client or a listening socket that it can use as the server can.",
+		Quote: "A descriptor that a program inherits is a file, a client or a listening socket that it can use as " +
+			"the server can.",
 		Sends: "a request for a program", Passes: "runs it with the descriptors 0, 1 and 2 and no others",
 		Run: test(func(t *T) {
 			var leaked []string
@@ -69,7 +79,8 @@ func cgi72() []conformance.Case {
 		}),
 	}, {
 		Name: "cgi/7.2/sigpipe-default", Level: conformance.Robustness, Needs: []string{"cgi", "signals"},
-		Quote: "A program that ignores SIGPIPE without knowing goes on writing to a client that has gone, and one that blocks SIGTERM cannot be ended.",
+		Quote: "A program that ignores SIGPIPE without knowing goes on writing to a client that has gone, and one " +
+			"that blocks SIGTERM cannot be ended.",
 		Sends: "a request for a program", Passes: "runs it with no signal blocked, and SIGPIPE not ignored",
 		Run: test(func(t *T) {
 			_, r := t.Do(t.Request("GET", t.script(signalsFile), ""))
@@ -95,7 +106,8 @@ func cgi72Environment() []conformance.Case {
 	const identically = "Meta-variables are passed to the script in identically named environment variables."
 	return []conformance.Case{{
 		Name: "cgi/7.2/env-clean", Level: conformance.Security, Needs: []string{"cgi"},
-		Quote:  "What the administrator has in the server's environment, a password for example, is no business of every program.",
+		Quote: "What the administrator has in the server's environment, a password for example, is no business " +
+			"of every program.",
 		Sends:  "a request for a program",
 		Passes: "gives it nothing of the server's own environment but PATH, LD_LIBRARY_PATH, TZ and the like",
 		Run: test(func(t *T) {
@@ -107,9 +119,12 @@ func cgi72Environment() []conformance.Case {
 		}),
 	}, {
 		Name: "cgi/7.2/env-no-duplicates", Quote: identically, Level: conformance.Security, Needs: []string{"cgi"},
-		Sends: "a request with Host, Cookie, X-Conform, Content-Type and Content-Length twice or in two spellings, where HTTP allows that", Passes: "gives the program each name once",
+		Sends: "a request with Host, Cookie, X-Conform, Content-Type and Content-Length twice or in two " +
+			"spellings, where HTTP allows that",
+		Passes: "gives the program each name once",
 		Run: test(func(t *T) {
-			x := t.Served(t.Request("POST", "/app/x?q", "body", "Cookie: a=1", "Cookie: b=2", "X-A: 1", "x-a: 2", "Content-Type: text/plain"))
+			x := t.Served(t.Request("POST", "/app/x?q", "body", "Cookie: a=1", "Cookie: b=2", "X-A: 1", "x-a: 2",
+				"Content-Type: text/plain"))
 			seen := map[string]bool{}
 			for _, v := range x.Vars {
 				t.Check(!seen[v.Name], "%s is there %d times: %q", v.Name, len(x.Values(v.Name)), x.Values(v.Name))
@@ -141,7 +156,8 @@ func (t *T) wellFormed(x *Exchange) {
 
 // harmless are the variables of a server that its programs may need.
 var harmless = map[string]bool{
-	"PATH": true, "LD_LIBRARY_PATH": true, "SHLIB_PATH": true, "LIBPATH": true, "TZ": true, "LANG": true, "SYSTEMROOT": true, "PWD": true,
+	"PATH": true, "LD_LIBRARY_PATH": true, "SHLIB_PATH": true, "LIBPATH": true, "TZ": true, "LANG": true,
+	"SYSTEMROOT": true, "PWD": true,
 	"SHLVL": true, "_": true,
 }
 

@@ -11,7 +11,11 @@ import (
 func cgi72Files() []conformance.Case {
 	failure := func(name, sends, file string) conformance.Case {
 		return conformance.Case{
-			Name: "cgi/7.2/" + name, Spec: "RFC 3875 section 3.1; RFC 3875", Quote: aboutConformity, Level: conformance.Must, Needs: []string{"cgi"},
+			Name:  "cgi/7.2/" + name,
+			Spec:  "RFC 3875 section 3.1; RFC 3875",
+			Quote: aboutConformity,
+			Level: conformance.Must,
+			Needs: []string{"cgi"},
 			Sends: sends, Passes: "answers with a 4xx or 5xx status and does not show the file",
 			Run: test(func(t *T) {
 				_, r := t.Do(t.Request("GET", t.script(file), ""), OK)
@@ -21,14 +25,16 @@ func cgi72Files() []conformance.Case {
 		}
 	}
 	return []conformance.Case{
-		failure("exec-failure-500", "a request for a program that must not be executed, for its permissions have no x", noExecFile),
+		failure("exec-failure-500", "a request for a program whose permissions have no x", noExecFile),
 		failure("exec-no-interpreter", "a request for a program whose interpreter does not exist", noInterpFile),
-		failure("exec-no-format", "a request for a file that is executable and nothing that a kernel can run", noFormatFile),
+		failure("exec-no-format", "a request for a file that is executable and nothing that a kernel can run",
+			noFormatFile),
 		failure("exec-not-there", "a request for a program that does not exist", "no-such-program.cgi"),
 		{
 			Name: "cgi/7.2/arg-list-too-long", Level: conformance.Robustness, Needs: []string{"cgi"}, Serial: true,
-			Quote: "An environment that the system does not take must end the request, and not the server.",
-			Sends: "requests with one header field of 200000 bytes, and with 400 fields of 8000 bytes", Passes: "serves them or answers with a 4xx or 5xx status",
+			Quote:  "An environment that the system does not take must end the request, and not the server.",
+			Sends:  "requests with one header field of 200000 bytes, and with 400 fields of 8000 bytes",
+			Passes: "serves them or answers with a 4xx or 5xx status",
 			Run: test(func(t *T) {
 				many := make([]string, 400)
 				for i := range many {

@@ -10,7 +10,8 @@ import (
 
 // RFC 3875 section 8.1, Recommendations for Servers.
 func cgi81() []conformance.Case {
-	const limits = "define any limits of the implementation, including limits on path or search string lengths, and limits on the " +
+	const limits = "define any limits of the implementation, including limits on path or search string lengths, " +
+		"and limits on the " +
 		"volume of header fields the server will parse"
 	large := func(name, sends string, n, size int) conformance.Case {
 		return conformance.Case{
@@ -34,11 +35,13 @@ func cgi81() []conformance.Case {
 		large("header-2000-fields", "2000 small fields", 2000, 1),
 		{
 			Name: "cgi/8.1/header-name-8k", Quote: limits, Level: conformance.Robustness,
-			Sends: "a response with a field whose name has 8 KB", Passes: "delivers or drops the field, or answers with a 5xx status",
-			Run: test(func(t *T) { t.Passed(t.Reply(plain + "X-" + strings.Repeat("n", 8000) + ": 1\n\nbody")) }),
+			Sends:  "a response with a field whose name has 8 KB",
+			Passes: "delivers or drops the field, or answers with a 5xx status",
+			Run:    test(func(t *T) { t.Passed(t.Reply(plain + "X-" + strings.Repeat("n", 8000) + ": 1\n\nbody")) }),
 		}, {
 			Name: "cgi/8.1/location-30k", Quote: limits, Level: conformance.Robustness,
-			Sends: "a response with a Location of 30 KB only", Passes: "redirects the client there, or answers with a 5xx status",
+			Sends:  "a response with a Location of 30 KB only",
+			Passes: "redirects the client there, or answers with a 5xx status",
 			Run: test(func(t *T) {
 				location := "http://example.org/" + strings.Repeat("x", 30_000)
 				r := t.Reply("Location: " + location + "\n\n")
@@ -46,7 +49,8 @@ func cgi81() []conformance.Case {
 				t.Check(r.Status != 302 || r.Get("Location") == location, "%v", r)
 			}),
 		}, {
-			Name: "cgi/8.1/headers-endless", Quote: "An application whose header never ends must not fill the server's memory.",
+			Name:  "cgi/8.1/headers-endless",
+			Quote: "An application whose header never ends must not fill the server's memory.",
 			Level: conformance.Security, Serial: true,
 			Sends: "a response with 12 MB of fields and no blank line", Passes: "answers with a 5xx status",
 			Run: test(func(t *T) {
@@ -54,7 +58,8 @@ func cgi81() []conformance.Case {
 					value := strings.Repeat("v", 1000)
 					for i := range 1200 {
 						x.Conn.SetWriteDeadline(time.Now().Add(t.Patience()))
-						if _, err := x.Conn.Write(x.dialect.stdout(x, []byte(manyFields(10*i, 10, value)))); err != nil {
+						if _, err := x.Conn.Write(x.dialect.stdout(x, []byte(manyFields(10*i, 10,
+							value)))); err != nil {
 							break // the server has had enough
 						}
 						t.touch()

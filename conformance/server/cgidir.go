@@ -32,8 +32,9 @@ const (
 	noExecFile   = "noexec.cgi"     // no x bit
 	noInterpFile = "no-interp.cgi"  // its interpreter does not exist
 	noFormatFile = "no-format.cgi"  // neither a first line with #! nor a binary
-	signalsFile  = "signals.cgi"    // prints what the process ignores and blocks; a shell script, for a Go program hides it
-	outsideFile  = "outside.cgi"    // a probe that is not in the directory but in the suite's own
+	// prints what the process ignores and blocks; a shell script, for a Go program hides it
+	signalsFile = "signals.cgi"
+	outsideFile = "outside.cgi" // a probe that is not in the directory but in the suite's own
 )
 
 // marker is in every file that the suite writes: it may overwrite and remove those.
@@ -106,7 +107,7 @@ func (s *scripts) executable() (string, error) {
 	}
 	copied := filepath.Join(s.temp, "probe")
 	if !nameable(copied) {
-		return "", fmt.Errorf("the first line of a script cannot hold %q: set TMPDIR to a shorter path without spaces", copied)
+		return "", fmt.Errorf("no script can name %q: set TMPDIR to a shorter path without spaces", copied)
 	}
 	program, err := os.ReadFile(path)
 	if err == nil {
@@ -122,8 +123,8 @@ func nameable(path string) bool {
 	return !strings.ContainsAny(path, " \t\n") && len("#!"+path+" "+probeWord+"\n") <= maxInterpreter
 }
 
-// barred returns the part of path at which those who are neither its owner nor in its group fail, or "". They need bits of the
-// file itself and have to pass every directory above it.
+// barred returns the part of path at which those who are neither its owner nor in its group fail, or "". They need
+// bits of the file itself and have to pass every directory above it.
 func barred(path string, bits fs.FileMode) string {
 	for {
 		info, err := os.Stat(path)
@@ -148,8 +149,10 @@ func (s *scripts) writeAll(probe string) error {
 		name, text string
 		mode       fs.FileMode
 	}{
-		{scriptFile, probe, 0o755}, {secondFile, probe, 0o755}, {nphFile, probe, 0o755}, {subFile, probe, 0o755}, {authFile, probe, 0o755},
-		{noExecFile, probe, 0o644}, {noInterpFile, broken, 0o755}, {noFormatFile, noFormat, 0o755}, {signalsFile, signals, 0o755},
+		{scriptFile, probe, 0o755}, {secondFile, probe, 0o755}, {nphFile, probe, 0o755}, {subFile, probe, 0o755},
+		{authFile, probe, 0o755},
+		{noExecFile, probe, 0o644}, {noInterpFile, broken, 0o755}, {noFormatFile, noFormat, 0o755}, {signalsFile,
+			signals, 0o755},
 	} {
 		if err := s.write(file.name, file.text, file.mode); err != nil {
 			return err
@@ -199,8 +202,8 @@ var mounts = []struct{ path, file string }{
 	{"/app2", secondFile}, {"/app", scriptFile}, {"/auth", authFile},
 }
 
-// At is where the path of the layout is on this server, as SCRIPT_NAME has it. Behind a socket that is path itself; a directory
-// of CGI programs has files.
+// At is where the path of the layout is on this server, as SCRIPT_NAME has it. Behind a socket that is path itself; a
+// directory of CGI programs has files.
 func (t *T) At(path string) string {
 	if t.target.protocol() != "cgi" {
 		return path

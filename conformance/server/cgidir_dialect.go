@@ -22,8 +22,8 @@ type Process struct {
 	input error
 }
 
-// processes is the dialect of CGI: the probe, which the server starts, is at the other end. A probe reads and writes nothing until
-// it is told to, and dies of SIGKILL when the connection to it is closed.
+// processes is the dialect of CGI: the probe, which the server starts, is at the other end. A probe reads and writes
+// nothing until it is told to, and dies of SIGKILL when the connection to it is closed.
 type processes struct{}
 
 func (processes) sniff(raw []byte) (text []byte, done bool) {
@@ -90,7 +90,8 @@ func (d processes) begin(x *Exchange) {
 
 func (p *Process) learn(fact, value string) {
 	texts := map[string]*string{"file": &p.File, "cwd": &p.Dir}
-	numbers := map[string]*int{"umask": &p.Umask, "uid": &p.UID, "gid": &p.GID, "pid": &p.PID, "ppid": &p.Parent, "pgid": &p.Group}
+	numbers := map[string]*int{"umask": &p.Umask, "uid": &p.UID, "gid": &p.GID, "pid": &p.PID, "ppid": &p.Parent,
+		"pgid": &p.Group}
 	switch {
 	case fact == "fd":
 		p.FDs = append(p.FDs, value)

@@ -24,7 +24,8 @@ func cgiServer(t *testing.T, dir string) string {
 		if name == "sub" || name == "auth" {
 			name += "/probe.cgi"
 		}
-		(&cgi.Handler{Path: filepath.Join(dir, name), Root: "/cgi-bin/" + name, PathLocationHandler: mux}).ServeHTTP(w, r)
+		(&cgi.Handler{Path: filepath.Join(dir, name), Root: "/cgi-bin/" + name,
+			PathLocationHandler: mux}).ServeHTTP(w, r)
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)

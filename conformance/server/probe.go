@@ -16,9 +16,10 @@ const (
 	holdWord  = "conform-hold"  // keep what was inherited open until descriptor 3 ends
 )
 
-// Probe is the CGI program of this package. If this process was started by a probe file (see scripts), Probe tells the suite what
-// it was given, does what the suite says and ends the process; else it does nothing. The program that runs the suite calls it first
-// thing in main, as does a test in TestMain, for a probe file names that program as its interpreter.
+// Probe is the CGI program of this package. If this process was started by a probe file (see scripts), Probe tells
+// the suite what it was given, does what the suite says and ends the process; else it does nothing. The program that
+// runs the suite calls it first thing in main, as does a test in TestMain, for a probe file names that program as its
+// interpreter.
 func Probe() {
 	if len(os.Args) < 2 {
 		return
@@ -31,7 +32,8 @@ func Probe() {
 	}
 }
 
-// A frame goes between a probe and the suite: one byte that says what it is, the length in four bytes, and so many bytes.
+// A frame goes between a probe and the suite: one byte that says what it is, the length in four bytes, and so many
+// bytes.
 type frameKind byte
 
 // What the probe says.
@@ -81,7 +83,8 @@ func appendPieces(b []byte, kind frameKind, data []byte) []byte {
 	return b
 }
 
-// parseFrame returns the first frame of b and what follows it. Its error is io.ErrUnexpectedEOF if more bytes are needed.
+// parseFrame returns the first frame of b and what follows it. Its error is io.ErrUnexpectedEOF if more bytes are
+// needed.
 func parseFrame(b []byte) (kind frameKind, data, rest []byte, err error) {
 	if len(b) < 5 {
 		return 0, nil, b, io.ErrUnexpectedEOF

@@ -63,7 +63,8 @@ func report(file string, args []string, descriptors []string) []byte {
 	}
 	umask := syscall.Umask(0)
 	syscall.Umask(umask)
-	for name, value := range map[string]int{"umask": umask, "pid": os.Getpid(), "ppid": os.Getppid(), "uid": os.Getuid(), "gid": os.Getgid(),
+	for name, value := range map[string]int{"umask": umask, "pid": os.Getpid(), "ppid": os.Getppid(),
+		"uid": os.Getuid(), "gid": os.Getgid(),
 		"pgid": syscall.Getpgrp()} {
 		fact(name, strconv.Itoa(value))
 	}
@@ -79,8 +80,8 @@ func environment() []string {
 	return strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")
 }
 
-// openDescriptors lists the descriptors above 2 that this process was given. Those that it opened itself are all marked to be
-// closed by exec, and one that was so marked before would not be here.
+// openDescriptors lists the descriptors above 2 that this process was given. Those that it opened itself are all
+// marked to be closed by exec, and one that was so marked before would not be here.
 func openDescriptors() []string {
 	var list []string
 	for fd := 3; fd < 1024; fd++ {
@@ -112,8 +113,8 @@ func (p *probing) tell(frames []byte) error {
 	return err
 }
 
-// obey does what the suite says and returns the exit status. If the suite goes away before it says what that is, the process
-// dies as one that somebody kills.
+// obey does what the suite says and returns the exit status. If the suite goes away before it says what that is, the
+// process dies as one that somebody kills.
 func (p *probing) obey() int {
 	for {
 		kind, data, err := p.command()
@@ -200,8 +201,8 @@ func (p *probing) input(n int64) {
 	}
 }
 
-// bear starts a process in a session of its own that keeps the standard descriptors open, as a daemon does that was started
-// carelessly.
+// bear starts a process in a session of its own that keeps the standard descriptors open, as a daemon does that was
+// started carelessly.
 func (p *probing) bear() {
 	self, err := os.Executable()
 	if err != nil {
