@@ -37,6 +37,7 @@ func (r *cgiRun) feed(stdin *os.File, body io.Reader) {
 			if _, failed := stdin.Write(buf[:n]); failed != nil {
 				return // the program does not want it
 			}
+			r.expect() // a program that reads is not silent
 		}
 		switch {
 		case err == io.EOF && r.backend.fault.is("stdin-stays-open"):

@@ -58,7 +58,7 @@ func cgi31() []conformance.Case {
 				for _, path := range []string{"/%61uth/x", "//auth/x", "/./auth/x", "/app/../auth/x", "/app/%2e%2e/auth/x", "/auth%2fx",
 					"/auth;x/y", "/AUTH/x", "/app/..%2fauth/x", "/auth\\x"} {
 					x, r := t.Do(t.Request("GET", path, ""), OK)
-					t.Check(x == nil || x.Get("SCRIPT_NAME") != "/auth", "%s runs the protected script: %v", path, r)
+					t.Check(x == nil || x.Get("SCRIPT_NAME") != t.At("/auth"), "%s runs the protected script: %v", path, r)
 				}
 			}),
 		},

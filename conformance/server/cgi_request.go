@@ -57,7 +57,7 @@ func (t *T) OfferGet(target string, fields ...string) *Exchange {
 // WantRaw makes sure that REQUEST_URI, which is no variable of RFC 3875, is as the client sent the target, if it is there.
 func (x *Exchange) WantRaw(target string) {
 	if x.Has("REQUEST_URI") {
-		x.Want("REQUEST_URI", target)
+		x.Want("REQUEST_URI", x.t.At(target))
 	}
 }
 

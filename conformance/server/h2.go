@@ -72,7 +72,7 @@ func (t *T) std(choose func(*http.Protocols)) *http.Transport {
 func (t *T) roundTrip(client *http.Transport, base, method, target, body string, fields []string) *stream {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &stream{cancel: cancel, r: &Response{Framing: "h2"}}
-	request, err := http.NewRequestWithContext(ctx, method, base+target, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, base+t.At(target), strings.NewReader(body))
 	if err != nil {
 		t.Broken(err)
 	}
