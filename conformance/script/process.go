@@ -16,7 +16,7 @@ import (
 
 // The most that is kept of what a program writes. One that writes more to standard output is killed.
 const (
-	mostOutput = 32 << 20
+	mostOutput = 16 << 20
 	mostErrors = 64 << 10
 )
 
@@ -145,11 +145,11 @@ func (p *process) await() *response {
 	open := false
 	select {
 	case <-p.output:
-	case <-time.After(limit / 2):
+	case <-time.After(p.t.Patience()):
 		open = true
 	}
 	left := others(p.cmd.Process)
-	for end := time.Now().Add(limit / 2); left && time.Now().Before(end); left = others(p.cmd.Process) {
+	for end := time.Now().Add(p.t.Patience()); left && time.Now().Before(end); left = others(p.cmd.Process) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	unread := -1

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -35,7 +36,7 @@ func program(t *testing.T, name string) *Target {
 }
 
 func outcomes(t *testing.T, target *Target, cases []conformance.Case) map[string]conformance.Result {
-	report, err := conformance.Run(t.Context(), target, cases, conformance.Options{})
+	report, err := conformance.Run(t.Context(), target, cases, conformance.Options{Patience: 500 * time.Millisecond})
 	require.NoError(t, err)
 	results := map[string]conformance.Result{}
 	for _, result := range report.Results {
