@@ -36,11 +36,16 @@ func misspeechOf(f fault) *misspeech {
 	return &misspeech{}
 }
 
+// speechFault makes a fault of a backend.
+func speechFault(slug, does, breaks string) Fault {
+	return Fault{Name: "gateway/" + slug, Does: does, Breaks: strings.Fields(breaks)}
+}
+
 // gatewaySpeechFaults are the faults of the backends.
 func gatewaySpeechFaults() []Fault {
 	faults := slices.Clone(gatewayConnectionFaults)
 	for _, m := range slices.Concat(misspeechSent, misspeechRecords, misspeechEnds, misspeechStreams) {
-		faults = append(faults, gatewayFault(m.slug, m.does, m.breaks))
+		faults = append(faults, speechFault(m.slug, m.does, m.breaks))
 	}
 	return faults
 }
@@ -92,65 +97,65 @@ func (x *fcgiExchange) misend(err error) error {
 
 // gatewayConnectionFaults are those of what the gateway does with connections.
 var gatewayConnectionFaults = []Fault{
-	gatewayFault("never-retries", "It does not send a request again if a kept connection turns out to be dead.",
+	speechFault("never-retries", "It does not send a request again if a kept connection turns out to be dead.",
 		"fcgi-client/5.1/keepconn-app-closes-race"),
-	gatewayFault("trusts-idle", "It sends a request on a kept connection without a look at it, and not again.",
+	speechFault("trusts-idle", "It sends a request on a kept connection without a look at it, and not again.",
 		"fcgi-client/5.1/keepconn-app-closes-idle fcgi-client/3.3/unsolicited-response-on-idle fcgi-client/5.1/keepconn-app-closes-race"),
-	gatewayFault("retries-post", "It sends a POST again if a kept connection turns out to be dead.",
+	speechFault("retries-post", "It sends a POST again if a kept connection turns out to be dead.",
 		"fcgi-client/5.1/keepconn-post-not-replayed"),
-	gatewayFault("never-reuses", "It announces that it keeps connections, and does not.", "fcgi-client/5.1/keepconn-reuse"),
-	gatewayFault("repeats-cut-requests", "It sends a GET again if the response is cut.", "fcgi-client/5.1/not-replayed-after-output"),
-	gatewayFault("keeps-excess", "It takes what comes after a response for the next one's beginning.", "fcgi-client/3.3/records-after-end"),
-	gatewayFault("keeps-half-sent", "It uses a connection again on which it has not sent a request to its end.",
+	speechFault("never-reuses", "It announces that it keeps connections, and does not.", "fcgi-client/5.1/keepconn-reuse"),
+	speechFault("repeats-cut-requests", "It sends a GET again if the response is cut.", "fcgi-client/5.1/not-replayed-after-output"),
+	speechFault("keeps-excess", "It takes what comes after a response for the next one's beginning.", "fcgi-client/3.3/records-after-end"),
+	speechFault("keeps-half-sent", "It uses a connection again on which it has not sent a request to its end.",
 		"fcgi-client/6.2/early-end-then-next"),
-	gatewayFault("keeps-aborted", "It uses a connection again when the client of the request on it has gone.",
+	speechFault("keeps-aborted", "It uses a connection again when the client of the request on it has gone.",
 		"fcgi-client/5.4/late-output-not-delivered"),
-	gatewayFault("aborts-all", "It closes all connections when a client has gone.", "fcgi-client/5.4/abort-not-on-kept-conn-of-others"),
-	gatewayFault("works-for-nobody", "It waits for the response to a client that has gone.",
+	speechFault("aborts-all", "It closes all connections when a client has gone.", "fcgi-client/5.4/abort-not-on-kept-conn-of-others"),
+	speechFault("works-for-nobody", "It waits for the response to a client that has gone.",
 		"fcgi-client/5.4/client-disconnect-aborts scgi-client/2/client-disconnect uwsgi-client/packet/client-disconnect"),
-	gatewayFault("multiplexes", "It sends a second request on a connection without having asked.", "fcgi-client/4.1/get-values-probe"),
-	gatewayFault("fifty-at-once", "It serves fifty requests at once.", "fcgi-client/6.2/concurrency-100"),
-	gatewayFault("buffers-responses", "It reads the response to its end before it sends anything of it.",
+	speechFault("multiplexes", "It sends a second request on a connection without having asked.", "fcgi-client/4.1/get-values-probe"),
+	speechFault("fifty-at-once", "It serves fifty requests at once.", "fcgi-client/6.2/concurrency-100"),
+	speechFault("buffers-responses", "It reads the response to its end before it sends anything of it.",
 		"fcgi-client/6.2/response-stream-first-byte fcgi-client/6.2/slow-client-no-memory-blowup"),
-	gatewayFault("buffers-requests", "It reads the body to its end before it connects to the application.",
+	speechFault("buffers-requests", "It reads the body to its end before it connects to the application.",
 		"fcgi-client/6.2/post-stream-unbuffered"),
-	gatewayFault("connects-for-ever", "It waits for a connection without limit.", "fcgi-client/5.5/connect-timeout"),
-	gatewayFault("nobody-is-404", "It answers 404 if nobody listens.", "fcgi-client/5.5/connect-refused"),
-	gatewayFault("waits-for-ever", "It waits for a response without limit.",
+	speechFault("connects-for-ever", "It waits for a connection without limit.", "fcgi-client/5.5/connect-timeout"),
+	speechFault("nobody-is-404", "It answers 404 if nobody listens.", "fcgi-client/5.5/connect-refused"),
+	speechFault("waits-for-ever", "It waits for a response without limit.",
 		"fcgi-client/5.5/read-timeout fcgi-client/5.5/read-timeout-mid-body scgi-client/2/read-timeout uwsgi-client/packet/read-timeout"),
-	gatewayFault("one-limit-for-all", "It gives the application its time for the whole response.", "fcgi-client/5.5/slow-is-not-dead"),
-	gatewayFault("must-send-all", "It gives up a response if the application did not read the body.",
+	speechFault("one-limit-for-all", "It gives the application its time for the whole response.", "fcgi-client/5.5/slow-is-not-dead"),
+	speechFault("must-send-all", "It gives up a response if the application did not read the body.",
 		"fcgi-client/6.2/early-response-then-close"),
-	gatewayFault("stops-sending", "It does not send the rest of the body once the response has begun.",
+	speechFault("stops-sending", "It does not send the rest of the body once the response has begun.",
 		"fcgi-client/6.2/early-response-keep-reading"),
-	gatewayFault("short-body-ends-well", "It ends a body as if it were whole when the client has gone.",
+	speechFault("short-body-ends-well", "It ends a body as if it were whole when the client has gone.",
 		"fcgi-client/5.3/stdin-short-client-abort"),
-	gatewayFault("zeros-for-missing", "It sends zeros for what the client did not send.",
+	speechFault("zeros-for-missing", "It sends zeros for what the client did not send.",
 		"scgi-client/2/upload-broken uwsgi-client/packet/upload-broken"),
-	gatewayFault("half-closes", "It closes its end of the connection after a body of 3 bytes.",
+	speechFault("half-closes", "It closes its end of the connection after a body of 3 bytes.",
 		"fcgi-client/3.5/open-while-active scgi-client/2/open-while-active"),
-	gatewayFault("logs-nothing", "It does not log the error stream.", "fcgi-client/6.1/stderr-to-log fcgi-client/6.1/stderr-log-injection"),
-	gatewayFault("logs-raw", "It logs the error stream as it is.", "fcgi-client/6.1/stderr-log-injection"),
-	gatewayFault("any-version", "It takes records of any version.", "fcgi-client/3.3/version-2"),
-	gatewayFault("passes-http", "It passes on what is no record.", "fcgi-client/3.3/http-instead-of-fcgi"),
-	gatewayFault("whole-headers-only", "It takes a first byte that comes alone for a broken connection.",
+	speechFault("logs-nothing", "It does not log the error stream.", "fcgi-client/6.1/stderr-to-log fcgi-client/6.1/stderr-log-injection"),
+	speechFault("logs-raw", "It logs the error stream as it is.", "fcgi-client/6.1/stderr-log-injection"),
+	speechFault("any-version", "It takes records of any version.", "fcgi-client/3.3/version-2"),
+	speechFault("passes-http", "It passes on what is no record.", "fcgi-client/3.3/http-instead-of-fcgi"),
+	speechFault("whole-headers-only", "It takes a first byte that comes alone for a broken connection.",
 		"fcgi-client/3.3/one-byte-segments"),
-	gatewayFault("output-after-its-end", "It delivers FCGI_STDOUT that comes after the end of the stream.",
+	speechFault("output-after-its-end", "It delivers FCGI_STDOUT that comes after the end of the stream.",
 		"fcgi-client/3.3/stdout-after-eos"),
-	gatewayFault("overload-is-502", "It makes 502 of FCGI_OVERLOADED.", "fcgi-client/5.5/overloaded-503"),
-	gatewayFault("cuts-the-block", "It cuts variables that do not fit into a packet.", "uwsgi-client/packet/vars-over-65535"),
-	gatewayFault("unguarded-errors", "It allows access if the Authorizer fails.", "fcgi-client/6.3/authorizer-error-fails-closed"),
-	gatewayFault("own-words-for-403", "It makes its own response of the Authorizer's.", "fcgi-client/6.3/authorizer-403-body"),
-	gatewayFault("forgets-granted", "It forgets the variables that the Authorizer grants.",
+	speechFault("overload-is-502", "It makes 502 of FCGI_OVERLOADED.", "fcgi-client/5.5/overloaded-503"),
+	speechFault("cuts-the-block", "It cuts variables that do not fit into a packet.", "uwsgi-client/packet/vars-over-65535"),
+	speechFault("unguarded-errors", "It allows access if the Authorizer fails.", "fcgi-client/6.3/authorizer-error-fails-closed"),
+	speechFault("own-words-for-403", "It makes its own response of the Authorizer's.", "fcgi-client/6.3/authorizer-403-body"),
+	speechFault("forgets-granted", "It forgets the variables that the Authorizer grants.",
 		"fcgi-client/6.3/authorizer-variable-headers"),
-	gatewayFault("field-grants", "It takes the client's fields Variable- for the Authorizer's.",
+	speechFault("field-grants", "It takes the client's fields Variable- for the Authorizer's.",
 		"fcgi-client/6.3/authorizer-variable-spoof"),
-	gatewayFault("authorizer-sees-all", "It gives the Authorizer PATH_INFO.",
+	speechFault("authorizer-sees-all", "It gives the Authorizer PATH_INFO.",
 		"fcgi-client/6.3/authorizer-no-content-length"),
-	gatewayFault("authorizer-again", "It gives the Responder the role of the Authorizer.", "fcgi-client/6.3/authorizer-200-grants"),
-	gatewayFault("authorizer-fields-stay", "It sends the fields of the Authorizer's 200 to the client.",
+	speechFault("authorizer-again", "It gives the Responder the role of the Authorizer.", "fcgi-client/6.3/authorizer-200-grants"),
+	speechFault("authorizer-fields-stay", "It sends the fields of the Authorizer's 200 to the client.",
 		"fcgi-client/6.3/authorizer-200-rest-ignored"),
-	gatewayFault("filter-without-data", "It sends a Filter no file.", "fcgi-client/6.4/filter-data"),
+	speechFault("filter-without-data", "It sends a Filter no file.", "fcgi-client/6.4/filter-data"),
 }
 
 // admit does what some faults do before a request is sent.

@@ -170,7 +170,7 @@ var misspeechSent = []misspeech{
 	},
 	{
 		slug: "eight-million-bytes", does: "It sends no more than the first bytes of a body of 10 MiB.",
-		breaks: "fcgi-client/6.2/post-10mb scgi-client/3/body-length-exact 4.2/body-10mb",
+		breaks: "fcgi-client/6.2/post-10mb scgi-client/3/body-length-exact cgi/4.2/body-10mb",
 		body: func(vars []Var, b []byte, last bool) []byte {
 			if value(vars, "CONTENT_LENGTH") == "10485760" && len(b) > 32000 {
 				return b[:32000]
@@ -207,6 +207,18 @@ var misspeechSent = []misspeech{
 		vars: func(vars []Var) []Var {
 			if posts(vars, "11") {
 				return replaced(vars, "CONTENT_LENGTH", "-1")
+			}
+			return vars
+		},
+	},
+	{
+		slug: "nul-from-query", does: "It decodes a NUL in QUERY_STRING.",
+		breaks: "fcgi-client/3.4/no-nul-in-values scgi-client/3/no-nul-in-values",
+		vars: func(vars []Var) []Var {
+			for i, v := range vars {
+				if v.Name == "QUERY_STRING" {
+					vars[i].Value = strings.ReplaceAll(v.Value, "%00", "\x00")
+				}
 			}
 			return vars
 		},

@@ -69,12 +69,12 @@ var scgi3 = []conformance.Case{
 	{
 		Name: "scgi-client/3/no-nul-in-values", Level: conformance.Must,
 		Quote:  "value ::= notnull* […] notnull ::= <01> | <02> | <03> | ... | <ff>",
-		Sends:  "GET /app/a%00b?c%00d",
-		Passes: "refuses the request, or sends headers that are those of the request",
+		Sends:  "GET /app/a%00b and GET /app/x?c%00d",
+		Passes: "refuses them, or sends headers that are those of the request",
 		Run: test(func(t *T) {
 			t.noNul()
 			for _, x := range t.Exchanges { // a NUL would make a header of the rest
-				t.Check(!x.Has("b"), "a header named b")
+				t.Check(!x.Has("b") && !x.Has("d"), "a header named b or d")
 				x.Want("SCGI", "1")
 			}
 		}),
