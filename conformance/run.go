@@ -235,7 +235,10 @@ func (r *runner) record(c *Case, result *Result) {
 		result.Wire = nil
 	}
 	r.results[c.Name] = result
-	if r.recent = append(r.recent, c); len(r.recent) > 2*r.jobs {
+	if result.Runs > 0 { // else it was not run, and has killed nobody
+		r.recent = append(r.recent, c)
+	}
+	if len(r.recent) > 2*r.jobs {
 		r.recent = r.recent[1:]
 	}
 	if r.options.Done != nil {
