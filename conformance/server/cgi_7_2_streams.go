@@ -53,8 +53,8 @@ func cgi72Streams() []conformance.Case {
 				t.Skip("there is no error stream in %s", p)
 			}
 			_, r := t.Do(t.Request("GET", "/app/stderr", ""), func(x *Exchange) {
-				for range 1 << 14 {
-					x.Stderr(strings.Repeat("e", 63) + "\n")
+				for range 1 << 5 {
+					x.Stderr(strings.Repeat(strings.Repeat("e", 63)+"\n", 1<<9))
 				}
 				x.Write(plain + "\nbody")
 				x.End()
