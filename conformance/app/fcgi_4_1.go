@@ -17,8 +17,9 @@ func fcgi41() []conformance.Case {
 // fcgi41Names has the cases about the three variables that are defined.
 func fcgi41Names() []conformance.Case {
 	return []conformance.Case{{
-		Name:   "fcgi/4.1/get-values-max-conns",
-		Quote:  `FCGI_MAX_CONNS: The maximum number of concurrent transport connections this application will accept, e.g. "1" or "10".`,
+		Name: "fcgi/4.1/get-values-max-conns",
+		Quote: `FCGI_MAX_CONNS: The maximum number of concurrent transport connections this application will ` +
+			`accept, e.g. "1" or "10".`,
 		Level:  conformance.Must,
 		Sends:  "FCGI_GET_VALUES for FCGI_MAX_CONNS",
 		Passes: "answers FCGI_GET_VALUES_RESULT with a decimal number",
@@ -26,8 +27,9 @@ func fcgi41Names() []conformance.Case {
 			t.number(t.Connect().Values(wire.MaxConns), wire.MaxConns)
 		}),
 	}, {
-		Name:   "fcgi/4.1/get-values-max-reqs",
-		Quote:  `FCGI_MAX_REQS: The maximum number of concurrent requests this application will accept, e.g. "1" or "50".`,
+		Name: "fcgi/4.1/get-values-max-reqs",
+		Quote: `FCGI_MAX_REQS: The maximum number of concurrent requests this application will accept, e.g. "1" or ` +
+			`"50".`,
 		Level:  conformance.Must,
 		Sends:  "FCGI_GET_VALUES for FCGI_MAX_REQS",
 		Passes: "answers FCGI_GET_VALUES_RESULT with a decimal number",
@@ -36,8 +38,8 @@ func fcgi41Names() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-mpxs-conns",
-		Quote: `FCGI_MPXS_CONNS: "0" if this application does not multiplex connections (i.e. handle concurrent requests ` +
-			`over each connection), "1" otherwise.`,
+		Quote: `FCGI_MPXS_CONNS: "0" if this application does not multiplex connections (i.e. handle concurrent ` +
+			`requests over each connection), "1" otherwise.`,
 		Level:  conformance.Must,
 		Sends:  "FCGI_GET_VALUES for FCGI_MPXS_CONNS",
 		Passes: `answers FCGI_GET_VALUES_RESULT with "0" or "1"`,
@@ -45,8 +47,9 @@ func fcgi41Names() []conformance.Case {
 			t.multiplexes(t.Connect().Values(wire.MpxsConns))
 		}),
 	}, {
-		Name:   "fcgi/4.1/get-values-all-three",
-		Quote:  "The application responds by sending a record {FCGI_GET_VALUES_RESULT, 0, ...} with the values supplied.",
+		Name: "fcgi/4.1/get-values-all-three",
+		Quote: "The application responds by sending a record {FCGI_GET_VALUES_RESULT, 0, ...} with the values " +
+			"supplied.",
 		Level:  conformance.Must,
 		Sends:  "FCGI_GET_VALUES for all three variables",
 		Passes: "answers one FCGI_GET_VALUES_RESULT with all three",
@@ -57,9 +60,10 @@ func fcgi41Names() []conformance.Case {
 		Name: "fcgi/4.1/result-wellformed",
 		Quote: "FCGI_MAX_REQS: The maximum number of concurrent requests this application will accept, " +
 			`e.g. "1" or "50".`,
-		Level:  conformance.Must,
-		Sends:  "FCGI_GET_VALUES for all three variables",
-		Passes: "answers a record of version 1 with request id 0 and whole pairs, each once, whose values are ASCII digits",
+		Level: conformance.Must,
+		Sends: "FCGI_GET_VALUES for all three variables",
+		Passes: "answers a record of version 1 with request id 0 and whole pairs, each once, whose values are ASCII " +
+			"digits",
 		Run: test(func(t *T) {
 			for name, value := range t.Connect().Values(allValues...) {
 				t.Check(slices.Contains(allValues, name), "%.40q was not asked for", name)
@@ -71,9 +75,10 @@ func fcgi41Names() []conformance.Case {
 
 // fcgi41Queries has the cases about what a query may contain.
 func fcgi41Queries() []conformance.Case {
-	const omits = "If the application doesn't understand a variable name that was included in the query, it omits that name " +
-		"from the response."
-	const pairs = "The contentData portion of a FCGI_GET_VALUES record contains a sequence of name-value pairs with empty values."
+	const omits = "If the application doesn't understand a variable name that was included in the query, it omits " +
+		"that name from the response."
+	const pairs = "The contentData portion of a FCGI_GET_VALUES record contains a sequence of name-value pairs with " +
+		"empty values."
 	return []conformance.Case{{
 		Name: "fcgi/4.1/get-values-unknown-omitted", Quote: omits, Level: conformance.Must,
 		Sends:  "FCGI_GET_VALUES for GANGWAY_UNKNOWN and FCGI_MPXS_CONNS",
@@ -88,7 +93,8 @@ func fcgi41Queries() []conformance.Case {
 		Run:    test(func(t *T) { t.CheckNames(t.Connect().Values("GANGWAY_UNKNOWN")) }),
 	}, {
 		Name: "fcgi/4.1/get-values-empty-query", Level: conformance.Must,
-		Quote:  "The application responds by sending a record {FCGI_GET_VALUES_RESULT, 0, ...} with the values supplied.",
+		Quote: "The application responds by sending a record {FCGI_GET_VALUES_RESULT, 0, ...} with the values " +
+			"supplied.",
 		Sends:  "FCGI_GET_VALUES without content",
 		Passes: "answers an empty FCGI_GET_VALUES_RESULT",
 		Run:    test(func(t *T) { t.CheckNames(t.Connect().Values()) }),
@@ -106,7 +112,8 @@ func fcgi41Queries() []conformance.Case {
 		Sends:  "FCGI_GET_VALUES for FCGI_MPXS_CONNS with both lengths in four bytes",
 		Passes: "answers FCGI_MPXS_CONNS",
 		Run: test(func(t *T) {
-			t.multiplexes(t.Connect().result(rec(wire.TypeGetValues, 0, "\x80\x00\x00\x0f\x80\x00\x00\x00FCGI_MPXS_CONNS")))
+			t.multiplexes(t.Connect().result(rec(wire.TypeGetValues, 0,
+				"\x80\x00\x00\x0f\x80\x00\x00\x00FCGI_MPXS_CONNS")))
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-long-unknown-name", Quote: omits, Level: conformance.Must,
@@ -126,7 +133,8 @@ func fcgi41Queries() []conformance.Case {
 			t.checkResults(c)
 		}),
 	}, {
-		Name: "fcgi/4.1/get-values-large", Quote: "FCGI_GET_VALUES is designed to allow an open-ended set of variables.",
+		Name:   "fcgi/4.1/get-values-large",
+		Quote:  "FCGI_GET_VALUES is designed to allow an open-ended set of variables.",
 		Level:  conformance.Robustness,
 		Sends:  "FCGI_GET_VALUES with 60 KB of names, FCGI_MPXS_CONNS the last",
 		Passes: "answers FCGI_MPXS_CONNS only",
@@ -139,9 +147,10 @@ func fcgi41Queries() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-nonzero-id", Level: conformance.Robustness,
-		Quote:  "The application receives a query as a record {FCGI_GET_VALUES, 0, ...}.",
-		Sends:  "FCGI_GET_VALUES with request id 1, then a request with that id",
-		Passes: "sends no FCGI_GET_VALUES_RESULT with another request id than 0, and serves the request or closes the connection",
+		Quote: "The application receives a query as a record {FCGI_GET_VALUES, 0, ...}.",
+		Sends: "FCGI_GET_VALUES with request id 1, then a request with that id",
+		Passes: "sends no FCGI_GET_VALUES_RESULT with another request id than 0, and serves the request or closes " +
+			"the connection",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Send(wire.AppendRecord(nil, wire.TypeGetValues, 1, wire.AppendPair(nil, wire.MpxsConns, "")))
@@ -157,7 +166,8 @@ func (t *T) checkResults(c *conn) {
 		if r.Type == wire.TypeGetValuesResult && int(r.ContentLength) == len(r.content) {
 			t.values(r)
 		}
-		t.Check(r.Type != wire.TypeGetValuesResult || r.RequestID == 0, "FCGI_GET_VALUES_RESULT with request id %d", r.RequestID)
+		t.Check(r.Type != wire.TypeGetValuesResult || r.RequestID == 0, "FCGI_GET_VALUES_RESULT with request id "+
+			"%d", r.RequestID)
 	}
 }
 
@@ -185,9 +195,10 @@ func fcgi41AnyTime() []conformance.Case {
 			c.Served(1)
 		}),
 	}, {
-		Name: "fcgi/4.1/get-values-between-requests", Quote: anyTime, Level: conformance.Must, DependsOn: []string{keepCase},
-		Sends:  "a request with FCGI_KEEP_CONN, FCGI_GET_VALUES after the response, then another request",
-		Passes: "answers all three",
+		Name: "fcgi/4.1/get-values-between-requests", Quote: anyTime, Level: conformance.Must,
+		DependsOn: []string{keepCase},
+		Sends:     "a request with FCGI_KEEP_CONN, FCGI_GET_VALUES after the response, then another request",
+		Passes:    "answers all three",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Serves()
@@ -252,8 +263,8 @@ func fcgi41AnyTime() []conformance.Case {
 func fcgi41Truth() []conformance.Case {
 	return []conformance.Case{{
 		Name: "fcgi/4.1/mpxs-truthful", Level: conformance.Must, Echo: true, Timing: true,
-		Quote: `FCGI_MPXS_CONNS: "0" if this application does not multiplex connections (i.e. handle concurrent requests ` +
-			`over each connection), "1" otherwise.`,
+		Quote: `FCGI_MPXS_CONNS: "0" if this application does not multiplex connections (i.e. handle concurrent ` +
+			`requests over each connection), "1" otherwise.`,
 		DependsOn: []string{"fcgi/4.1/get-values-mpxs-conns"},
 		Sends:     "FCGI_GET_VALUES over one connection; over another a request that takes long and one that does not",
 		Passes:    `ends the second request before the first if FCGI_MPXS_CONNS is "1", and does not if it is "0"`,
@@ -264,14 +275,17 @@ func fcgi41Truth() []conformance.Case {
 			c := t.Connect()
 			c.patience = 3 * t.Patience()
 			c.Send(t.Get(t.slow(2)).Keep().Bytes(), t.Get("").As(2).Keep().Bytes())
-			r := c.Collect(1, 2)
-			does := r[1].end != nil && r[1].end.ProtocolStatus == wire.StatusRequestComplete && c.endedFirst(2)
+			r, err := c.next(c.patience)
+			for ; err == nil && r.Type != wire.TypeEndRequest; r, err = c.next(c.patience) {
+			}
+			does := err == nil && r.RequestID == 2 && r.content[4] == byte(wire.StatusRequestComplete)
 			t.Check(does || !says, "FCGI_MPXS_CONNS is 1, and got %s", c.heard())
 			t.Check(says || !does, "FCGI_MPXS_CONNS is 0, and request 2 was served before request 1")
 		}),
 	}, {
 		Name: "fcgi/4.1/max-conns-truthful", Level: conformance.Should, Serial: true,
-		Quote:     `FCGI_MAX_CONNS: The maximum number of concurrent transport connections this application will accept, e.g. "1" or "10".`,
+		Quote: `FCGI_MAX_CONNS: The maximum number of concurrent transport connections this application will ` +
+			`accept, e.g. "1" or "10".`,
 		DependsOn: []string{"fcgi/4.1/get-values-max-conns"},
 		Sends:     "so many requests at once, at most 64, each over its connection, and completes only the last",
 		Passes:    "serves that one",

@@ -9,8 +9,8 @@ import (
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
-const unknownTypeQuote = "When an application receives a management record whose type T it does not understand, the application " +
-	"responds with {FCGI_UNKNOWN_TYPE, 0, {T}}."
+const unknownTypeQuote = "When an application receives a management record whose type T it does not understand, the " +
+	"application responds with {FCGI_UNKNOWN_TYPE, 0, {T}}."
 
 // fcgi42 has the cases of FastCGI 1.0 section 4.2, FCGI_UNKNOWN_TYPE.
 func fcgi42() []conformance.Case {
@@ -58,8 +58,8 @@ func fcgi42() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/4.2/mgmt-wrong-direction", Level: conformance.Robustness,
-		Quote: "Harm: two peers that answer each other's answers keep a connection busy for ever, and one that waits for the rest " +
-			"of an answer is lost.",
+		Quote: "Harm: two peers that answer each other's answers keep a connection busy for ever, and one that " +
+			"waits for the rest of an answer is lost.",
 		Sends:  "FCGI_GET_VALUES_RESULT and FCGI_UNKNOWN_TYPE, which only applications send, and then a request",
 		Passes: "sends at most one record for each of both, and serves the request or closes the connection",
 		Run: test(func(t *T) {
@@ -74,8 +74,9 @@ func fcgi42() []conformance.Case {
 		cases = append(cases, conformance.Case{
 			Name:  fmt.Sprintf("fcgi/4.2/unknown-mgmt-type-%d", unknown),
 			Quote: unknownTypeQuote, Level: conformance.Must, Family: "fcgi/4.2/unknown-mgmt-type",
-			Sends:  fmt.Sprintf("a management record of type %d", unknown),
-			Passes: fmt.Sprintf("answers FCGI_UNKNOWN_TYPE with request id 0, type %d and seven reserved bytes that are 0", unknown),
+			Sends: fmt.Sprintf("a management record of type %d", unknown),
+			Passes: fmt.Sprintf("answers FCGI_UNKNOWN_TYPE with request id 0, type %d and seven reserved bytes that "+
+				"are 0", unknown),
 			Run: test(func(t *T) {
 				c := t.Connect()
 				c.Send(rec(unknown, 0, ""))

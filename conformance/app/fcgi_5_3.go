@@ -10,7 +10,8 @@ import (
 
 // fcgi53 has the cases of FastCGI 1.0 section 5.3, Byte Streams: FCGI_STDIN, FCGI_DATA, FCGI_STDOUT, FCGI_STDERR.
 func fcgi53() []conformance.Case {
-	const quote = "FCGI_STDIN is a stream record type used in sending arbitrary data from the Web server to the application."
+	const quote = "FCGI_STDIN is a stream record type used in sending arbitrary data from the Web server to the " +
+		"application."
 	return []conformance.Case{{
 		Name: "fcgi/5.3/stdin-binary", Quote: quote, Level: conformance.Must, Echo: true,
 		Sends:  "a body of all byte values, and of bytes that look like records",
@@ -39,7 +40,8 @@ func fcgi53() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/5.3/stdin-after-eos", Level: conformance.Security, Echo: true,
-		Quote:  "Harm: an application that reads on behind the end of a stream lets two peers disagree about where a body ends.",
+		Quote: "Harm: an application that reads on behind the end of a stream lets two peers disagree about where a " +
+			"body ends.",
 		Sends:  "CONTENT_LENGTH 6, FCGI_STDIN with three bytes, its end, and three more bytes",
 		Passes: "gets three bytes at the most, or refuses the request",
 		Run: test(func(t *T) {

@@ -7,8 +7,8 @@ import (
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
-const quoteAbort = "After receiving {FCGI_ABORT_REQUEST, R}, the application responds as soon as possible with {FCGI_END_REQUEST, R, " +
-	"{FCGI_REQUEST_COMPLETE, appStatus}}."
+const quoteAbort = "After receiving {FCGI_ABORT_REQUEST, R}, the application responds as soon as possible with " +
+	"{FCGI_END_REQUEST, R, {FCGI_REQUEST_COMPLETE, appStatus}}."
 
 // fcgi54 has the cases of FastCGI 1.0 section 5.4, FCGI_ABORT_REQUEST.
 func fcgi54() []conformance.Case {
@@ -19,9 +19,10 @@ func fcgi54() []conformance.Case {
 func abort(id uint16) []byte { return rec(wire.TypeAbortRequest, id, "") }
 
 // Aborted gathers the records of an aborted request and fails unless it ends as it has to.
-func (c *conn) Aborted(id uint16) {
+func (c *conn) Aborted(id uint16) *response {
 	r := c.Response(id)
 	c.t.Check(r.end.ProtocolStatus == wire.StatusRequestComplete, "it ended with %v", r.end.ProtocolStatus)
+	return r
 }
 
 // beginBody sends a request up to the middle of its body.
@@ -33,11 +34,12 @@ func fcgi54Input() []conformance.Case {
 	return []conformance.Case{{
 		Name: "fcgi/5.4/abort-during-params", Quote: quoteAbort, Level: conformance.Must,
 		Sends:  "FCGI_ABORT_REQUEST before the empty FCGI_PARAMS of a request",
-		Passes: "ends the request with FCGI_REQUEST_COMPLETE",
+		Passes: "ends the request with FCGI_REQUEST_COMPLETE, and does not answer what it has got of it",
 		Run: test(func(t *T) {
 			c, r := t.Connect(), t.Get("")
 			c.Send(r.Begin(), rec(wire.TypeParams, 1, string(r.Pairs())), abort(1))
-			c.Aborted(1)
+			n := len(c.Aborted(1).stdout)
+			t.Check(n == 0, "it answered the request, with %d bytes, as if it were complete", n)
 		}),
 	}, {
 		Name: "fcgi/5.4/abort-during-stdin", Quote: quoteAbort, Level: conformance.Must,
@@ -62,7 +64,8 @@ func fcgi54Input() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/5.4/abort-then-reuse", Quote: quoteKeeps, Level: conformance.Must, DependsOn: []string{keepCase},
-		Sends:  "FCGI_ABORT_REQUEST before the empty FCGI_PARAMS of a request, and after its end a plain one over the same connection",
+		Sends: "FCGI_ABORT_REQUEST before the empty FCGI_PARAMS of a request, and after its end a plain one over " +
+			"the same connection",
 		Passes: "ends the first with FCGI_REQUEST_COMPLETE and serves the second",
 		Run: test(func(t *T) {
 			c, r := t.Connect(), t.Get("").Keep()
@@ -104,10 +107,10 @@ func fcgi54Running() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/5.4/close-is-abort", Level: conformance.Should, Echo: true, Serial: true, Timing: true,
-		Quote: "When a Web server is not multiplexing requests over a transport connection, the Web server can abort a request by " +
-			"closing the request's transport connection.",
-		Sends: "requests that take long over all the connections that are served at once, closes these connections, and then " +
-			"makes a plain request",
+		Quote: "When a Web server is not multiplexing requests over a transport connection, the Web server can " +
+			"abort a request by closing the request's transport connection.",
+		Sends: "requests that take long over all the connections that are served at once, closes these connections, " +
+			"and then makes a plain request",
 		Passes: "serves the last long before the others would have been ready",
 		Run: test(func(t *T) {
 			var all []*conn
@@ -125,19 +128,21 @@ func fcgi54Running() []conformance.Case {
 }
 
 func fcgi54After() []conformance.Case {
-	const inactive = "While a request ID R is inactive, the application ignores records with requestId == R, except for " +
-		"FCGI_BEGIN_REQUEST records as just described."
+	const inactive = "While a request ID R is inactive, the application ignores records with requestId == R, except " +
+		"for FCGI_BEGIN_REQUEST records as just described."
 	return []conformance.Case{{
-		Name: "fcgi/5.4/abort-after-end-ignored", Quote: inactive, Level: conformance.Must, DependsOn: []string{keepCase},
-		Sends:  "FCGI_ABORT_REQUEST for a request that has ended, and then a plain request over the same connection",
-		Passes: "ignores it and serves the request",
+		Name: "fcgi/5.4/abort-after-end-ignored", Quote: inactive, Level: conformance.Must,
+		DependsOn: []string{keepCase},
+		Sends:     "FCGI_ABORT_REQUEST for a request that has ended, and then a plain request over the same connection",
+		Passes:    "ignores it and serves the request",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.Serves()
 			c.got = nil
 			c.Send(abort(1))
 			c.Ask(t.Get("").As(2))
-			t.Check(!slices.ContainsFunc(c.got, func(r record) bool { return r.RequestID == 1 }), "it answered: %s", c.heard())
+			t.Check(!slices.ContainsFunc(c.got, func(r record) bool { return r.RequestID == 1 }),
+				"it answered: %s", c.heard())
 		}),
 	}, {
 		Name: "fcgi/5.4/abort-unknown-id", Quote: inactive, Level: conformance.Must,
@@ -151,7 +156,22 @@ func fcgi54After() []conformance.Case {
 			if t.target.echo {
 				t.CheckBody(t.Echo(response.stdout), r.Body)
 			}
-			t.Check(!slices.ContainsFunc(c.got, func(r record) bool { return r.RequestID == 9 }), "it answered: %s", c.heard())
+			t.Check(!slices.ContainsFunc(c.got, func(r record) bool { return r.RequestID == 9 }),
+				"it answered: %s", c.heard())
+		}),
+	}, {
+		Name: "fcgi/5.4/abort-ends-output", Level: conformance.Must, DependsOn: []string{"fcgi/5.4/abort-during-stdin"},
+		Quote: "A request ID R becomes active when the application receives a record {FCGI_BEGIN_REQUEST, R, ...} " +
+			"and becomes inactive when the application sends a record {FCGI_END_REQUEST, R, ...} to the Web server.",
+		Sends:  "FCGI_ABORT_REQUEST in the middle of the body of a request with FCGI_KEEP_CONN",
+		Passes: "sends nothing more after the end of the request",
+		Run: test(func(t *T) {
+			c := t.Connect()
+			c.beginBody(t.Post("", []byte("abcdef")).Keep())
+			c.Send(abort(1))
+			c.Aborted(1)
+			more, _ := c.Quiet(t.Patience() / 2)
+			t.Check(len(more) == 0, "it sent %v after the end", more)
 		}),
 	}, {
 		Name: "fcgi/5.4/abort-twice", Quote: inactive, Level: conformance.Must,
@@ -174,8 +194,9 @@ func fcgi54Strange() []conformance.Case {
 		Name: "fcgi/5.4/abort-with-content", Level: conformance.Robustness,
 		Quote:     "contentLength: The number of bytes in the contentData component of the record.",
 		DependsOn: []string{"fcgi/5.4/abort-during-stdin"},
-		Sends:     "FCGI_ABORT_REQUEST with 96 bytes of content that look like records, in the middle of the body of a request",
-		Passes:    "skips the content, and ends the request or closes the connection",
+		Sends: "FCGI_ABORT_REQUEST with 96 bytes of content that look like records, in the middle of the body of a " +
+			"request",
+		Passes: "skips the content, and ends the request or closes the connection",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			c.beginBody(t.Post("", []byte("abcdef")))

@@ -10,18 +10,20 @@ import (
 
 const (
 	mpxCase  = "fcgi/5.5/mpx-or-reject"
-	quoteMpx = "FCGI_CANT_MPX_CONN: rejecting a new request. This happens when a Web server sends concurrent requests over one " +
-		"connection to an application that is designed to process one request at a time per connection."
+	quoteMpx = "FCGI_CANT_MPX_CONN: rejecting a new request. This happens when a Web server sends concurrent " +
+		"requests over one connection to an application that is designed to process one request at a time per " +
+		"connection."
 	quoteMpxState = "First, records multiplex the transport connection between several independent FastCGI requests."
 )
 
 // rejected says whether the target says that it does not serve the request.
 func (r *response) rejected() bool {
-	return r.end != nil && (r.end.ProtocolStatus == wire.StatusCantMpxConn || r.end.ProtocolStatus == wire.StatusOverloaded)
+	return r.end != nil && (r.end.ProtocolStatus == wire.StatusCantMpxConn ||
+		r.end.ProtocolStatus == wire.StatusOverloaded)
 }
 
-// Both gathers the responses of requests 1 and 2 of a connection, and skips the case if the target says that it serves only one
-// at a time.
+// Both gathers the responses of requests 1 and 2 of a connection, and skips the case if the target says that it serves
+// only one at a time.
 func (c *conn) Both() (first, second *response) {
 	r := c.Collect(1, 2)
 	if r[1].rejected() {
@@ -54,7 +56,8 @@ func fcgi55Mpx() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/5.5/mpx-out-of-order", Level: conformance.May, Echo: true, Timing: true,
-		Quote:     "The first request is more difficult than the second, so the application finishes the requests out of order",
+		Quote: "The first request is more difficult than the second, so the application finishes the requests out " +
+			"of order",
 		DependsOn: []string{mpxCase},
 		Sends:     "over one connection a request that takes long, and one that does not",
 		Passes:    "ends the second first",
@@ -80,8 +83,8 @@ func fcgi55Mpx() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/5.5/mpx-abort-one", Level: conformance.Must, DependsOn: []string{mpxCase},
-		Quote: "But with multiplexed requests, closing the transport connection has the unfortunate effect of aborting all the " +
-			"requests on the connection.",
+		Quote: "But with multiplexed requests, closing the transport connection has the unfortunate effect of " +
+			"aborting all the requests on the connection.",
 		Sends:  "over one connection two requests, FCGI_ABORT_REQUEST for the first, and then the end of the second",
 		Passes: "serves the second",
 		Run: test(func(t *T) {
@@ -106,9 +109,11 @@ func fcgi55MpxStreams() []conformance.Case {
 		Passes:    "gets in each request its own variables",
 		Run: test(func(t *T) {
 			c := t.Connect()
-			r := []*request{t.Get("", "HTTP_X_NUMBER", "first").Keep(), t.Get("", "HTTP_X_NUMBER", "other").As(2).Keep()}
+			r := []*request{t.Get("", "HTTP_X_NUMBER", "first").Keep(), t.Get("", "HTTP_X_NUMBER",
+				"other").As(2).Keep()}
 			c.Send(r[0].Begin(), r[1].Begin())
-			pieces := [][][]byte{slices.Collect(slices.Chunk(r[0].Pairs(), 50)), slices.Collect(slices.Chunk(r[1].Pairs(), 50))}
+			pieces := [][][]byte{slices.Collect(slices.Chunk(r[0].Pairs(), 50)),
+				slices.Collect(slices.Chunk(r[1].Pairs(), 50))}
 			for i := range pieces[0] {
 				c.Send(rec(wire.TypeParams, 1, string(pieces[0][i])), rec(wire.TypeParams, 2, string(pieces[1][i])))
 			}
@@ -138,12 +143,13 @@ func fcgi55MpxStreams() []conformance.Case {
 
 // fcgi55Many has the cases with many requests at once.
 func fcgi55Many() []conformance.Case {
-	const overloaded = "FCGI_OVERLOADED: rejecting a new request. This happens when the application runs out of some resource, e.g. " +
-		"database connections."
+	const overloaded = "FCGI_OVERLOADED: rejecting a new request. This happens when the application runs out of " +
+		"some resource, e.g. database connections."
 	return []conformance.Case{{
-		Name: "fcgi/5.5/mpx-100", Quote: overloaded, Level: conformance.Robustness, Serial: true, DependsOn: []string{mpxCase},
-		Sends:  "a hundred requests over one connection, and completes them when all have begun",
-		Passes: "serves each, or ends it with FCGI_CANT_MPX_CONN or FCGI_OVERLOADED",
+		Name: "fcgi/5.5/mpx-100", Quote: overloaded, Level: conformance.Robustness, Serial: true,
+		DependsOn: []string{mpxCase},
+		Sends:     "a hundred requests over one connection, and completes them when all have begun",
+		Passes:    "serves each, or ends it with FCGI_CANT_MPX_CONN or FCGI_OVERLOADED",
 		Run: test(func(t *T) {
 			c := t.Connect()
 			var ids []uint16

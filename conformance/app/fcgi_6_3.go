@@ -24,8 +24,10 @@ func fcgi63() []conformance.Case {
 			t.Check(reply.field("Variable-ECHO") == "1", "the fields %q", reply.fields)
 		}),
 	}, {
-		Name: "fcgi/6.3/authorizer-with-stdin", Quote: quote, Level: conformance.Robustness, DependsOn: []string{keepCase},
-		Sends:  "a request in the role Authorizer with an empty FCGI_STDIN, as some servers send it, and a plain one behind it",
+		Name: "fcgi/6.3/authorizer-with-stdin", Quote: quote, Level: conformance.Robustness,
+		DependsOn: []string{keepCase},
+		Sends: "a request in the role Authorizer with an empty FCGI_STDIN, as some servers send it, and a plain one " +
+			"behind it",
 		Passes: "serves both, or does not play the role and serves the other",
 		Run: test(func(t *T) {
 			c, r := t.Connect(), t.Authorizer().Keep()
@@ -44,7 +46,8 @@ func fcgi63() []conformance.Case {
 			t.played(c.Response(1))
 			e := t.Echo(c.Ask(t.Post("", []byte("abc"))).stdout)
 			t.CheckBody(e, []byte("abc"))
-			t.Check(!strings.EqualFold(strings.Join(e.Values("FCGI_ROLE"), ""), "AUTHORIZER"), "FCGI_ROLE is still AUTHORIZER")
+			t.Check(!strings.EqualFold(strings.Join(e.Values("FCGI_ROLE"), ""), "AUTHORIZER"), "FCGI_ROLE is still "+
+				"AUTHORIZER")
 		}),
 	}}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
-// Filtered sends a request in the role Filter and returns what the echo application saw, or nil if it refused the request. It skips
-// the case if the target does not play the role.
+// Filtered sends a request in the role Filter and returns what the echo application saw, or nil if it refused the
+// request. It skips the case if the target does not play the role.
 func (t *T) Filtered(r *request, data []byte) *echo.Reply {
 	c := t.Connect()
 	c.Send(r.Bytes(), data)
@@ -51,8 +51,8 @@ func fcgi64() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/6.4/filter-streams-apart", Level: conformance.Must, Echo: true,
-		Quote: "The server presents the Filter with environment variables first, then standard input (normally form POST data), " +
-			"finally the data file input",
+		Quote: "The server presents the Filter with environment variables first, then standard input (normally form " +
+			"POST data), finally the data file input",
 		Sends:  "a request in the role Filter with a body and a file",
 		Passes: "gets both, each as it is",
 		Run: test(func(t *T) {
@@ -62,8 +62,8 @@ func fcgi64() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/6.4/filter-data-short", Level: conformance.Should, Echo: true,
-		Quote: "If the numbers don't match and the Filter is a query, the Filter response should provide an indication that data is " +
-			"missing.",
+		Quote: "If the numbers don't match and the Filter is a query, the Filter response should provide an " +
+			"indication that data is missing.",
 		Sends:  "a request in the role Filter with FCGI_DATA_LENGTH 1000 and a file of 500 bytes",
 		Passes: "shows that it has 500 bytes only, or refuses the request",
 		Run: test(func(t *T) {
@@ -75,7 +75,8 @@ func fcgi64() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/6.4/filter-data-long", Level: conformance.Must, Echo: true,
-		Quote:  "The application reads at most FCGI_DATA_LENGTH bytes from this stream before receiving the end-of-stream indication.",
+		Quote: "The application reads at most FCGI_DATA_LENGTH bytes from this stream before receiving the " +
+			"end-of-stream indication.",
 		Sends:  "a request in the role Filter with FCGI_DATA_LENGTH 4 and a file of eight bytes",
 		Passes: "gets four bytes at the most, or refuses the request",
 		Run: test(func(t *T) {

@@ -37,13 +37,14 @@ func fcgi7() []conformance.Case {
 	return append(fcgi7Term(), fcgi7Exit()...)
 }
 
-const quoteExit = "A FastCGI application exits with zero status to indicate that it terminated on purpose, e.g. in order to perform a " +
-	"crude form of garbage collection."
+const quoteExit = "A FastCGI application exits with zero status to indicate that it terminated on purpose, e.g. in " +
+	"order to perform a crude form of garbage collection."
 
 func fcgi7Term() []conformance.Case {
 	const quote = "A Web server can request that a FastCGI application exit by sending it SIGTERM."
 	return []conformance.Case{{
-		Name: "fcgi/7/sigterm-idle", Quote: quote + " " + quoteExit, Level: conformance.Should, Needs: []string{needExec},
+		Name: "fcgi/7/sigterm-idle", Quote: quote + " " + quoteExit, Level: conformance.Should,
+		Needs:  []string{needExec},
 		Sends:  "SIGTERM to an instance that has nothing to do",
 		Passes: "ends within 5 s, with exit status 0",
 		Run: test(func(t *T) {
@@ -64,7 +65,8 @@ func fcgi7Term() []conformance.Case {
 			own.Exit()
 		}),
 	}, {
-		Name: "fcgi/7/sigterm-graceful", Quote: quote + " " + quoteExit, Level: conformance.Should, Needs: []string{needExec},
+		Name: "fcgi/7/sigterm-graceful", Quote: quote + " " + quoteExit, Level: conformance.Should,
+		Needs:  []string{needExec},
 		Sends:  "SIGTERM to an instance in the middle of the body of a request, and the rest a moment later",
 		Passes: "serves the request and ends with exit status 0",
 		Run: test(func(t *T) {
@@ -87,12 +89,12 @@ func fcgi7Term() []conformance.Case {
 func fcgi7Exit() []conformance.Case {
 	return []conformance.Case{{
 		Name: "fcgi/7/exit-zero-on-purpose", Quote: quoteExit, Level: conformance.Must, Needs: []string{needExec},
-		Sends: "twenty requests to an instance with PHP_FCGI_MAX_REQUESTS=5 in its environment, which makes php-cgi and others end " +
-			"after so many",
+		Sends: "ten requests to an instance with PHP_FCGI_MAX_REQUESTS=5 in its environment, which makes php-cgi " +
+			"and others end after so many",
 		Passes: "ends with exit status 0, if it ends, and loses no request",
 		Run: test(func(t *T) {
 			own := t.startHeld("PHP_FCGI_MAX_REQUESTS=5")
-			for i := range 20 {
+			for i := range 10 {
 				c := own.Connect()
 				c.Send(own.Get("").Bytes())
 				if own.over() {
@@ -104,7 +106,7 @@ func fcgi7Exit() []conformance.Case {
 				}
 				t.Check(r.served(), "request %d was lost", i+1)
 				c.Close()
-				if own.target.program.ended(t.T.Patience() / 4) {
+				if own.target.program.ended(t.T.Patience() / 5) {
 					break
 				}
 			}
@@ -134,7 +136,8 @@ func fcgi7Exit() []conformance.Case {
 
 // startHeld is Start for an instance whose listening socket outlives it, as that of a web server does.
 func (t *T) startHeld(env ...string) *T {
-	return t.startWith(&Target{network: "tcp", env: env, launch: func(command string, ln net.Listener, env []string) (*program, error) {
+	return t.startWith(&Target{network: "tcp", env: env, launch: func(command string, ln net.Listener,
+		env []string) (*program, error) {
 		held, err := ln.(*net.TCPListener).File()
 		if err != nil {
 			return nil, err

@@ -20,17 +20,18 @@ func query(names ...string) []byte {
 	return wire.AppendRecord(nil, wire.TypeGetValues, 0, content)
 }
 
-// Values sends FCGI_GET_VALUES and returns the result. Whether that comes at once is the matter of one case only: for the
-// others an application that is silent gets a request behind the query, which makes libfcgi look.
+// Values sends FCGI_GET_VALUES and returns the result. Whether that comes at once is the matter of one case only: for
+// the others an application that is silent gets a request behind the query, which makes libfcgi look.
 func (c *conn) Values(names ...string) map[string]string { return c.result(query(names...)) }
 
 // result is Values for a query that is made by hand.
 func (c *conn) result(query []byte) map[string]string {
 	c.Send(query)
-	rec, err := c.next(c.patience)
+	rec, err := c.next(c.patience / 2)
 	if isTimeout(err) {
 		c.Send(c.t.Get("").Keep().As(2).Bytes())
 		rec, err = c.next(c.patience)
+		c.t.Check(err != nil || rec.RequestID == 0, "it does not answer FCGI_GET_VALUES, but the request behind it")
 	}
 	if isTimeout(err) {
 		c.t.Hang("no answer to FCGI_GET_VALUES within %v", c.patience)
@@ -79,8 +80,8 @@ func (t *T) multiplexes(values map[string]string) bool {
 	return value == "1"
 }
 
-// ServedOrClosed sends a request over a connection that may have been broken before, and says whether it was served. It hangs if
-// there is neither a response nor the end of the connection.
+// ServedOrClosed sends a request over a connection that may have been broken before, and says whether it was served. It
+// hangs if there is neither a response nor the end of the connection.
 func (c *conn) ServedOrClosed(r *request) bool {
 	c.Send(r.Bytes())
 	return c.Settled(r.ID).served()

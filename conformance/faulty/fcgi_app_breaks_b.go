@@ -11,8 +11,8 @@ import (
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
-// What the mutants of FastCGI 1.0 sections 3.5 to 5.1 and 7 do where the clean application calls these methods: the clean one does
-// nothing in them, or what their names say.
+// What the mutants of FastCGI 1.0 sections 3.5 to 5.1 and 7 do where the clean application calls these methods: the
+// clean one does nothing in them, or what their names say.
 
 // fcgiBreaksB is what mutants remember of the application.
 type fcgiBreaksB struct {
@@ -57,7 +57,8 @@ func (c *fcgiConn) count() int {
 func (a *FCGIApp) turnsAway() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.turned.Add(1) > 400 && a.fault("serves-400-connections") || len(a.conns) >= 30 && a.fault("closes-when-busy")
+	return a.turned.Add(1) > 250 && a.fault("serves-250-connections") || len(a.conns) >= 30 &&
+		a.fault("closes-when-busy")
 }
 
 // terminate obeys SIGTERM.

@@ -12,8 +12,8 @@ import (
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
-// What the mutants of FastCGI 1.0 sections 5.2 to 6.4 do where the clean application calls these methods: the clean one does
-// nothing in them, or what their names say.
+// What the mutants of FastCGI 1.0 sections 5.2 to 6.4 do where the clean application calls these methods: the clean one
+// does nothing in them, or what their names say.
 
 // fcgiRequestBreaksB is what mutants remember of a request.
 type fcgiRequestBreaksB struct {
@@ -161,7 +161,8 @@ func (r *fcgiRequest) misfile(content []byte) bool {
 	if len(content) == 0 || r.echo.body == nil {
 		return false
 	}
-	if r.role == wire.RoleResponder && r.fault("data-is-stdin") || r.role == wire.RoleFilter && r.fault("data-joins-stdin") {
+	if r.role == wire.RoleResponder && r.fault("data-is-stdin") || r.role == wire.RoleFilter &&
+		r.fault("data-joins-stdin") {
 		r.echo.body.limit = -1
 		r.echo.body.add(content)
 		return true
@@ -180,7 +181,7 @@ func (r *fcgiRequest) misjudge(ready *bool) {
 		r.role == wire.RoleFilter && r.fault("filter-is-silent"),
 		length == "0" && r.fault("length-0-waits"),
 		post && length == "" && r.fault("needs-length"),
-		len(length) > 18 && r.fault("believes-any-length"):
+		strings.Trim(length, "0123456789") != "" && r.fault("no-number-is-silent"):
 		*ready = false
 	case r.role == wire.RoleFilter && r.paramsEnded && r.fault("filter-hurries"):
 		*ready = true
@@ -209,6 +210,11 @@ func (r *fcgiRequest) ignoresAbort() bool {
 		r.keep = false
 	case r.fault("abort-keeps-open"):
 		r.keep = true
+	case r.fault("aborted-handler-goes-on") && r.paramsEnded && !r.answered:
+		r.conn.answers.Go(func() {
+			time.Sleep(20 * time.Millisecond)
+			r.conn.write(appendFCGI(nil, wire.TypeStdout, r.id, []byte("too late\n")))
+		})
 	case r.fault("keeps-half-pair"):
 		r.conn.half = r.pairs
 	case !r.paramsEnded:

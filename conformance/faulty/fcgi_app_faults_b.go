@@ -6,7 +6,7 @@ var fcgiAppFaultsB = []Fault{
 		[]string{"fcgi/3.5/server-closes-idle"}},
 	{"fcgi-app/loses-waiting-connections", "closes all connections when a web server closes an idle one",
 		[]string{"fcgi/3.5/waiting-connection-served"}},
-	{"fcgi-app/serves-400-connections", "closes each connection after the first 400",
+	{"fcgi-app/serves-250-connections", "closes each connection after the first 250",
 		[]string{"fcgi/3.5/reconnect-storm"}},
 	{"fcgi-app/leaks-descriptors", "leaves a file open for each connection",
 		[]string{"fcgi/3.5/no-descriptor-leak"}},
@@ -62,7 +62,8 @@ var fcgiAppFaultsB = []Fault{
 			"fcgi/4.2/unknown-mgmt-each-answered"}},
 	{"fcgi-app/unknown-type-ends-requests", "forgets the requests of the connection when it sends FCGI_UNKNOWN_TYPE",
 		[]string{"fcgi/4.2/unknown-mgmt-during-request"}},
-	{"fcgi-app/refuses-unknown-content", "closes the connection if a management record that it does not know has more than 1000 bytes",
+	{"fcgi-app/refuses-unknown-content", "closes the connection if a management record that it does not know has " +
+		"more than 1000 bytes",
 		[]string{"fcgi/4.2/unknown-mgmt-with-content"}},
 	{"fcgi-app/answers-one-unknown-type", "answers the first unknown management record of a connection only",
 		[]string{"fcgi/4.2/unknown-mgmt-each-answered"}},
