@@ -9,7 +9,7 @@ import (
 )
 
 func scgiCases() []conformance.Case {
-	return slices.Concat(scgi2(), scgi2Ends(), scgi3(), scgi3Length(), scgi3Names(), scgi3Body(),
+	return slices.Concat(scgi2(), scgi2Ends(), scgi3(), scgi3Length(), scgi3Names(), scgi3Values(), scgi3Body(),
 		scgi4(), scgi4Lengths(), scgi5())
 }
 

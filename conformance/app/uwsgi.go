@@ -10,7 +10,8 @@ import (
 )
 
 func uwsgiCases() []conformance.Case {
-	return slices.Concat(uwsgiVars(), uwsgiOddVars(), uwsgiSizes(), uwsgiBodies(), uwsgiResponses(), uwsgiModifiers())
+	return slices.Concat(uwsgiVars(), uwsgiOctets(), uwsgiOddVars(), uwsgiSizes(), uwsgiBodies(), uwsgiLengths(),
+		uwsgiResponses(), uwsgiConnections(), uwsgiModifiers())
 }
 
 // uwsgiAsk is the plain request of a target that speaks uwsgi.
@@ -93,7 +94,11 @@ func uwsgiVars() []conformance.Case {
 		Sends:  "a GET with an empty HTTP_X",
 		Passes: "sees HTTP_X with an empty value",
 		Run:    test(func(t *T) { t.seesUwsgi("HTTP_X", "") }),
-	}, {
+	}}
+}
+
+func uwsgiOctets() []conformance.Case {
+	return []conformance.Case{{
 		Name:   "uwsgi/packet/vars-octets",
 		Quote:  "uint8_t val[val_size];",
 		Level:  conformance.Must,

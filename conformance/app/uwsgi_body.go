@@ -9,7 +9,7 @@ import (
 
 func uwsgiBodies() []conformance.Case {
 	const quote = "Standard WSGI request followed by the HTTP request body"
-	cases := []conformance.Case{{
+	return []conformance.Case{{
 		Name:   "uwsgi/packet/body-content-length",
 		Quote:  quote,
 		Level:  conformance.Must,
@@ -66,6 +66,9 @@ func uwsgiBodies() []conformance.Case {
 			t.CheckBody(t.Echo(e.response()), []byte("abc"))
 		}),
 	}}
+}
+
+func uwsgiLengths() (cases []conformance.Case) {
 	for _, bad := range []struct{ slug, value string }{
 		{"minus", "-1"}, {"trailing", "1x"}, {"30-digits", "100000000000000000000000000001"},
 	} {
@@ -113,7 +116,12 @@ func uwsgiResponses() []conformance.Case {
 		Sends:  "a GET that is answered with 4 MiB, and is in no hurry to read it",
 		Passes: "sends every byte before it closes the connection",
 		Run:    test(func(t *T) { t.largeResponse(uwsgi(t.variables("GET", large), nil)) }),
-	}, {
+	}}
+}
+
+func uwsgiConnections() []conformance.Case {
+	large := fmt.Sprintf("large=%d", largeSize)
+	return []conformance.Case{{
 		Name:   "uwsgi/packet/half-closed",
 		Quote:  "Every uwsgi request generates a response in the uwsgi format.",
 		Level:  conformance.Robustness,

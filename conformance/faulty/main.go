@@ -26,10 +26,14 @@ func Main() {
 	if name == "" {
 		return
 	}
-	if peer, _, _ := strings.Cut(name, "/"); peer == scriptPeer || peer == nphPeer {
+	serve := fcgiMain
+	switch peer, _, _ := strings.Cut(name, "/"); peer {
+	case scriptPeer, nphPeer:
 		os.Exit((&Script{Fault: name, NPH: peer == nphPeer}).Run())
+	case scgiPeer, uwsgiPeer:
+		serve = onceMain
 	}
-	if err := fcgiMain(name); err != nil {
+	if err := serve(name); err != nil {
 		fmt.Fprintln(os.Stderr, "faulty:", err)
 		os.Exit(1)
 	}
