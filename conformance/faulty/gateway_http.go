@@ -15,7 +15,7 @@ import (
 
 // What the gateway takes from a client.
 const (
-	maxHeader  = 512 << 10
+	maxHeader  = 2 << 20
 	maxFields  = 1000
 	maxBody    = 256 << 20
 	maxDrained = 64 << 10 // of a body that nobody read, to keep the connection

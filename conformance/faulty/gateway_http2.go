@@ -3,6 +3,7 @@ package faulty
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -15,7 +16,9 @@ func (g *Gateway) converse2(c *gatewayConn) {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	ln := &oneListener{conn: &readAhead{Conn: c.Conn, br: c.br, closed: make(chan struct{})}}
-	server := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(g.serve2)}
+	_, secure := c.Conn.(*tls.Conn)
+	handler := func(w http.ResponseWriter, hr *http.Request) { g.serve2(w, hr, secure) }
+	server := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(handler)}
 	server.Serve(ln)
 	<-ln.conn.closed
 }
@@ -53,11 +56,11 @@ func (l *oneListener) Addr() net.Addr { return l.conn.LocalAddr() }
 func (l *oneListener) Close() error   { return nil }
 
 // serve2 answers a request of HTTP/2.
-func (g *Gateway) serve2(w http.ResponseWriter, hr *http.Request) {
+func (g *Gateway) serve2(w http.ResponseWriter, hr *http.Request, secure bool) {
 	out := &reply2{w: w, request: hr}
 	r := &gatewayRequest{
 		method: hr.Method, target: hr.RequestURI, proto: "HTTP/2.0", host: hr.Host, length: hr.ContentLength,
-		local: hr.Context().Value(http.LocalAddrContextKey).(net.Addr), remote: remoteAddr(hr),
+		local: hr.Context().Value(http.LocalAddrContextKey).(net.Addr), remote: remoteAddr(hr), secure: secure,
 	}
 	for name, values := range hr.Header {
 		for _, value := range values {

@@ -36,6 +36,11 @@ func (c *gatewayConn) attach(r *gatewayRequest, body *gatewayBody) error {
 		c.send100()
 		body.wait = false
 	}
+	if fault.is("body-begins-request") {
+		if start, _ := c.br.Peek(int(min(r.length, 4))); string(start) == "GET " {
+			r.length = 0
+		}
+	}
 	if fault.is("refuses-expectations") && r.has("Expect", "x") {
 		return refuse(http.StatusInternalServerError)
 	}
@@ -146,7 +151,7 @@ func (c *gatewayConn) readChunked(r *gatewayRequest) (string, error) {
 	budget, fault := maxHeader+maxBody, c.gateway.fault
 	for chunks := 0; ; chunks++ {
 		size, err := c.readChunkSize(&budget)
-		if err != nil && fault.is("ends-chunks-early") {
+		if err != nil && fault.is("ends-chunks-early") || size < 0 {
 			return content.String(), nil
 		}
 		if err != nil {
@@ -184,7 +189,7 @@ func (c *gatewayConn) readChunkSize(budget *int) (int64, error) {
 	digits = c.gateway.lax(strings.TrimRight(digits, " \t"))
 	size, err := strconv.ParseInt(digits, 16, 48)
 	if errors.Is(err, strconv.ErrRange) && c.gateway.fault.is("chunk-size-wraps") {
-		return 0, nil
+		return -1, nil
 	}
 	if err != nil || !isHex(digits[0]) || !isValue(extension) || extended && c.gateway.fault.is("refuses-extensions") {
 		return 0, refuse(http.StatusBadRequest)

@@ -77,7 +77,7 @@ func (o *reply1) method() string {
 
 // old says whether the client does not know HTTP/1.1.
 func (o *reply1) old() bool {
-	return o.request != nil && o.request.proto == "HTTP/1.0" && !o.conn.gateway.fault.is("chunks-for-old-clients")
+	return o.request != nil && o.request.proto == "HTTP/1.0" && !o.conn.gateway.fault.in("chunks-for-old-clients", "old-chunks")
 }
 
 // askForBody sends 100 Continue unless the response begins meanwhile.
