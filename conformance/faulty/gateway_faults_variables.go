@@ -300,12 +300,13 @@ var misreportsPath = []misreport{
 }
 
 func lowerASCII(s string) string {
-	return strings.Map(func(c rune) rune {
+	b := []byte(s)
+	for i, c := range b {
 		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
+			b[i] += 'a' - 'A'
 		}
-		return c
-	}, s)
+	}
+	return string(b)
 }
 
 func fromLatin1(s string) string {

@@ -153,7 +153,7 @@ var misreportsTail = []misreport{
 	},
 	{
 		"http2-without-minor", "It sets SERVER_PROTOCOL to HTTP/2.",
-		"4.1.16/server-protocol-h2", changing("SERVER_PROTOCOL", func(s string) string { return strings.TrimSuffix(s, ".0") }),
+		"4.1.16/server-protocol-h2", changing("SERVER_PROTOCOL", func(s string) string { return strings.Replace(s, "/2.0", "/2", 1) }),
 	},
 	{
 		"odd-software", "It sets SERVER_SOFTWARE to what is no product.",

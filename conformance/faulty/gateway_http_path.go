@@ -88,7 +88,8 @@ func (g *Gateway) decodePath(raw string) (string, bool) {
 				return "", false
 			}
 		}
-		if (ch < ' ' || ch == 0x7f) && !g.fault.in("passes-nul-in-path", "breaks-lines-of-path") {
+		ctl := ch < ' ' || ch == 0x7f
+		if ctl && !(ch == 0 && g.fault.is("passes-nul-in-path") || ch != 0 && g.fault.is("breaks-lines-of-path")) {
 			return "", false
 		}
 		b.WriteByte(ch)
