@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"slices"
-	"time"
 
 	"github.com/gangway-go/gangway/conformance"
 	"github.com/gangway-go/gangway/fastcgi/wire"
@@ -108,10 +107,10 @@ func fcgi33Floods() []conformance.Case {
 		Serial: true,
 		Sends: "100,000 empty records FCGI_STDIN of a request that has not begun, and a plain request over the same " +
 			"connection",
-		Passes: "serves the request within 5 s, or closes the connection",
+		Passes: "serves the request in five times the usual time (5 s), or closes the connection",
 		Run: test(func(t *T) {
 			c := t.Connect()
-			c.patience = max(5*time.Second, c.patience)
+			c.patience *= manyTimes
 			c.Send(bytes.Repeat([]byte("\x01\x05\x00\x09\x00\x00\x00\x00"), 100_000), t.Get("").Bytes())
 			resp := c.Settled(1)
 			t.Check(resp.closed || resp.served(), "neither: %s", c.heard())
