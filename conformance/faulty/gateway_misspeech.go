@@ -89,8 +89,10 @@ func (x *fcgiExchange) misend(err error) error {
 	if end := x.conn.backend.mis.end; end != nil && err != nil {
 		return end(x, err)
 	}
-	if x.failed.Load() && x.conn.backend.fault.is("must-send-all") {
-		return errors.New("the request could not be sent")
+	if errors.Is(err, io.EOF) && x.conn.backend.fault.is("must-send-all") {
+		if <-x.sent; x.failed.Load() {
+			return errors.New("the request could not be sent")
+		}
 	}
 	return err
 }
@@ -134,7 +136,7 @@ var gatewayConnectionFaults = []Fault{
 		"scgi-client/2/upload-broken uwsgi-client/packet/upload-broken"),
 	speechFault("half-closes", "It closes its end of the connection after a body of 3 bytes.",
 		"fcgi-client/3.5/open-while-active scgi-client/2/open-while-active"),
-	speechFault("logs-nothing", "It does not log the error stream.", "fcgi-client/6.1/stderr-to-log fcgi-client/6.1/stderr-log-injection"),
+	speechFault("logs-nothing", "It does not log the error stream.", "fcgi-client/6.1/stderr-to-log"),
 	speechFault("logs-raw", "It logs the error stream as it is.", "fcgi-client/6.1/stderr-log-injection"),
 	speechFault("any-version", "It takes records of any version.", "fcgi-client/3.3/version-2"),
 	speechFault("passes-http", "It passes on what is no record.", "fcgi-client/3.3/http-instead-of-fcgi"),
@@ -238,6 +240,9 @@ func (x *fcgiExchange) miskeep() bool {
 		return ended && x.whole
 	case "keeps-half-sent":
 		x.conn.SetWriteDeadline(time.Time{})
+		if !x.whole { // at the latest now within a record
+			x.conn.Write(wire.Header{Version: wire.Version1, Type: wire.TypeStdin, RequestID: requestID, ContentLength: 200}.Append(nil))
+		}
 		return ended
 	case "keeps-aborted":
 		return x.whole

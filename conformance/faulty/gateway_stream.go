@@ -47,7 +47,7 @@ func (d *dialer) exchange(ctx context.Context, vars []Var, head []byte, body io.
 
 // abort ends the request for a client that has gone.
 func (x *streamExchange) abort() {
-	if !x.dialer.fault.is("works-for-nobody") {
+	if !x.dialer.fault.in("works-for-nobody", "zeros-for-missing") {
 		x.Conn.Close()
 	}
 }

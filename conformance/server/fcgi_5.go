@@ -213,7 +213,7 @@ var fcgi52 = []conformance.Case{
 	{
 		Name: "fcgi-client/5.4/late-output-not-delivered", Level: conformance.Security, Serial: true,
 		Quote:  "After receiving {FCGI_ABORT_REQUEST, R}, the application responds as soon as possible with {FCGI_END_REQUEST, R, […]}: until then the connection is not free for another client.",
-		Sends:  "GET /app/x, closes the connection while the application works, lets the application answer, and sends GET /app/y",
+		Sends:  "GET /app/x, closes the connection while the application works, sends GET /app/y, and lets the application finish its answer to the first",
 		Passes: "gives the second client its own response",
 		Run: test(func(t *T) {
 			t.alone()
@@ -222,11 +222,14 @@ var fcgi52 = []conformance.Case{
 			x.ReadBody(-1)
 			x.Write(text + "for")
 			c.Close()
-			x.over(t.Patience() / 4)
+			x.over(t.Patience() / 3)
 			next := t.Send(t.Request("GET", "/app/y", ""))
+			y := t.Arrival(t.Patience() / 3)
 			x.Send(join(x.out("eign"), x.normal()))
-			x.lease.release(nil)
-			y := t.Accept()
+			if y == nil { // the request may be on the old connection
+				x.lease.release(nil)
+				y = t.Accept()
+			}
 			OK(y)
 			t.Intact(next.Response(), 200, t.token)
 		}),
@@ -275,8 +278,8 @@ func (t *T) uploadBroken() {
 		return // the server did not hand over what it did not have
 	}
 	body, err := x.ReadBody(-1)
-	t.Check(err != nil && !errors.Is(err, errSilent) || len(body) == 200000,
-		"the application got %d of 200000 bytes and then %v", len(body), describe(err))
+	t.Check(err != nil && !errors.Is(err, errSilent),
+		"the application got %d bytes, of which the client has sent 100000 at most, and then %v", len(body), describe(err))
 }
 
 func describe(err error) string {
