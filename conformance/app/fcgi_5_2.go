@@ -230,17 +230,21 @@ func fcgi52Leaks() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/5.2/half-pair-not-carried-over", Level: conformance.Security, Echo: true,
-		Quote:     "Harm: the beginning of a pair of an aborted request gets into the names and values of the next one.",
-		DependsOn: []string{"fcgi/5.4/abort-then-reuse"},
-		Sends:     "a request that is aborted within a pair, and another one with the same id over the same connection",
-		Passes:    "gets in the second request its own variables only",
+		Quote: "Harm: the beginning of a pair of an aborted request gets into the names and values of the next one.",
+		Sends: "a request that is aborted within a pair, and another one with the same id over the same connection",
+		Passes: "gets in the second request its own variables only, if it has ended the first and left the " +
+			"connection open",
 		Run: test(func(t *T) {
 			c, r := t.Connect(), t.Get("", "HTTP_X_WHOLE", "yes").Keep()
-			c.Send(r.Begin(), rec(wire.TypeParams, 1, "\x0d\x05HTTP_X_BROKEN12"), rec(wire.TypeAbortRequest, 1, ""))
-			c.Response(1)
-			response := c.Ask(r)
-			t.checkVars(response, r)
-			t.Check(!bytes.Contains(response.stdout, []byte("HTTP_X_BROKEN")), "the other request's variable is there")
+			c.Send(r.Begin(), rec(wire.TypeParams, 1, "\x0d\x05HTTP_X_BROKEN12"), abort(1))
+			if aborted := c.Collect(1)[0]; aborted.silent {
+				t.Skip("it does not end a request that is aborted")
+			}
+			c.Send(r.Bytes())
+			if response := c.Settled(1); response.served() {
+				t.checkVars(response, r)
+				t.Check(!bytes.Contains(response.stdout, []byte("HTTP_X_BROKEN")), "the other request's variable is there")
+			}
 		}),
 	}, {
 		Name: "fcgi/5.2/no-process-env-leak", Level: conformance.Security, Echo: true, Needs: []string{needExec},
