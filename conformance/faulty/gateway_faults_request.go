@@ -214,8 +214,6 @@ var gatewayRequestFaults = []Fault{
 	gatewayFault("continues-at-once", "It sends 100 before it asks the application.", "4.2/expect-100-early-final"),
 	gatewayFault("continues-old-clients", "It sends 100 to clients of HTTP/1.0.", "4.2/expect-http10"),
 	gatewayFault("refuses-expectations", "It answers an expectation that it does not know with 500.", "4.2/expect-unknown"),
-	gatewayFault("never-drains", "It takes the body that the application did not read for the next request.",
-		"4.2/body-unread-keepalive"),
 	gatewayFault("body-begins-request", "It takes a body that looks like a request for one.",
 		"4.2/body-pipelined-next 4.2/body-unread-keepalive"),
 	gatewayFault("head-with-body", "It sends a body in response to HEAD.", "4.3.3/head-body-discarded"),

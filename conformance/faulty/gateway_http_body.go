@@ -133,7 +133,7 @@ func (b *gatewayBody) end() { b.idle.Do(func() { close(b.done) }) }
 
 // drain reads what is left of the body, if that is not too much and will come.
 func (b *gatewayBody) drain() bool {
-	if b.left == 0 || b.conn.gateway.fault.is("never-drains") {
+	if b.left == 0 {
 		return true
 	}
 	if b.left > maxDrained || b.out.unasked {

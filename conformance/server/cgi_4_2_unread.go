@@ -53,6 +53,7 @@ func (t *T) unsmuggled(c *Client, next Request) {
 		if x == nil {
 			break
 		}
+		t.wantNoSmuggled()
 		OK(x)
 		if x.Get("PATH_INFO") == "/next" {
 			break
