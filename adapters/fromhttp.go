@@ -101,6 +101,9 @@ func (r *Request) NameServer(name string) {
 		r.Local.Port = cmp.Or(port, map[string]string{"http": "80", "https": "443"}[r.Scheme])
 	}
 	r.Local.Name = cmp.Or(name, host, r.Local.Addr)
+	if strings.Contains(r.Local.Name, ":") && r.Local.Name[0] != '[' {
+		r.Local.Name = "[" + r.Local.Name + "]" // RFC 3875 4.1.14
+	}
 }
 
 // EndpointOf returns the address and the port of a connection's end.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httputil"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,8 +17,9 @@ const DefaultHeaderLimit = 64 << 10
 // A HeaderReader parses the CGI response header (RFC 3875 section 6) from the pieces in which it arrives. One
 // implementation serves FastCGI, SCGI and CGI. It is used once and by one goroutine.
 //
-// Lines end with LF or CRLF and are not folded. Instead of a Status field the block may begin with an HTTP status line,
-// as scripts with a non-parsed header write it (RFC 3875 section 5). Field names stay as written.
+// Lines end with LF or CRLF and are not folded. Of Location and Content-Type the last one counts, as in Apache; a second
+// Status or Content-Length must be equal (RFC 3875 section 6.3). Instead of a Status field the block may begin with an
+// HTTP status line, as scripts with a non-parsed header write it (section 5). Field names stay as written.
 type HeaderReader struct {
 	// Informational takes 1xx responses, after which another header follows; nil drops them.
 	Informational func(status int, h Header) error
@@ -161,7 +162,12 @@ func (p *blockParser) line(line string, first bool) error {
 		p.other = p.other || value != "0"
 	case EqualName(name, "Location"):
 		p.location = value
-	case !EqualName(name, "Content-Type"):
+		p.resp.Header.Set(name, value)
+		return nil
+	case EqualName(name, "Content-Type"):
+		p.resp.Header.Set(name, value)
+		return nil
+	default:
 		p.other = true
 	}
 	p.resp.Header = append(p.resp.Header, Field{name, value})
@@ -199,55 +205,67 @@ func (p *blockParser) finish() (*Response, error) {
 
 // SetBody gives resp, which a HeaderReader returned, its Body and removes what only concerns the application's own
 // connection (RFC 9110 7.6.1). Some scripts frame their body as chunked although they may not: that is undone, here and
-// not for any other coding, which is ErrBadResponse.
+// not for any other coding, which is ErrBadResponse. What follows a status of 205 is dropped (RFC 9110 15.3.6).
 func (resp *Response) SetBody(body io.ReadCloser) error {
-	coding := resp.Header.Get("Transfer-Encoding")
+	coding, length := resp.Header.Get("Transfer-Encoding"), resp.Header.Get("Content-Length")
 	resp.Header = StripHopByHop(resp.Header)
 	switch {
 	case resp.Status == http.StatusSwitchingProtocols:
 		return fmt.Errorf("%w: 101 over a protocol that has no upgrade", ErrBadResponse)
+	case resp.Status == http.StatusResetContent:
+		resp.Header.Set("Content-Length", "0")
+		resp.Body = droppedBody{body}
 	case coding == "" || EqualName(coding, "identity"):
 		resp.Body = body
 	case EqualName(coding, "chunked"):
 		resp.Header.Del("Content-Length")
-		resp.Body = &unchunkedBody{Reader: httputil.NewChunkedReader(body), Closer: body, raw: body}
+		resp.Body = &unchunkedBody{ReadCloser: body, length: length}
 	default:
 		return fmt.Errorf("%w: Transfer-Encoding %.40q", ErrBadResponse, coding)
 	}
 	return nil
 }
 
-type unchunkedBody struct {
-	io.Reader
-	io.Closer
-	raw io.Reader
-}
+// A droppedBody has nothing in it, and ends when the application's body does.
+type droppedBody struct{ io.ReadCloser }
 
-// Read also reads what follows the last chunk, so that the backend sees its stream end.
-func (b *unchunkedBody) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if err == io.EOF {
-		if _, cerr := io.Copy(io.Discard, b.raw); cerr != nil {
-			err = cerr
-		}
-	} else if err == io.ErrUnexpectedEOF {
-		err = fmt.Errorf("%w: no last chunk", ErrTruncated)
+func (b droppedBody) Read([]byte) (int, error) {
+	if _, err := io.Copy(io.Discard, b.ReadCloser); err != nil {
+		return 0, err
 	}
-	return n, err
+	return 0, io.EOF
 }
 
-// hopByHop are the fields that concern one connection, RFC 9110 7.6.1.
+// hopByHop are the fields that concern one connection, RFC 9110 7.6.1, or are for the first proxy, 11.7.2.
 var hopByHop = []string{
-	"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Connection", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
-// StripHopByHop removes the fields that concern one connection only, those that Connection names among them. It
-// returns h itself if there are none.
+// endToEnd are fields, and beginnings of fields with "-", that are for all recipients.
+var endToEnd = []string{
+	"Authorization", "Cache-Control", "Content-", "Cookie", "Forwarded", "Host", "X-Forwarded-", "X-Real-Ip",
+}
+
+// MayNominate reports whether a field called name concerns one connection only if Connection names it. Those that are
+// for all recipients never do (RFC 9110 7.6.1): a client could take away what the application decides by.
+func MayNominate(name string) bool {
+	return !slices.ContainsFunc(endToEnd, func(known string) bool {
+		if strings.HasSuffix(known, "-") && len(name) > len(known) {
+			return EqualName(name[:len(known)], known)
+		}
+		return EqualName(name, known)
+	})
+}
+
+// StripHopByHop removes the fields that concern one connection only, those that Connection names (see [MayNominate])
+// among them. It returns h itself if there are none.
 func StripHopByHop(h Header) Header {
 	names := hopByHop
 	for _, v := range h.Values("Connection") {
 		for name := range strings.SplitSeq(v, ",") {
-			names = append(names[:len(names):len(names)], strings.TrimSpace(name))
+			if name = strings.TrimSpace(name); MayNominate(name) {
+				names = append(names[:len(names):len(names)], name)
+			}
 		}
 	}
 	for _, f := range h {

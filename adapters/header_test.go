@@ -2,6 +2,7 @@ package adapters_test
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +43,9 @@ func TestReadHeader(t *testing.T) {
 		{"another host", "Location: //x/y\n\n", 302, "", Header{{"Location", "//x/y"}}},
 		{"non-parsed header", "HTTP/1.1 201 Created\r\nA: 1\r\n\r\n", 201, "", Header{{"A", "1"}}},
 		{"non-parsed header without reason", "HTTP/1.0 500\n\n", 500, "", Header{}},
+		{"last type counts", "Content-Type: a/b\nA: 1\nContent-type: c/d\n\n", 200, "",
+			Header{{"A", "1"}, {"Content-type", "c/d"}}},
+		{"last location counts", "Location: /x\nLocation: http://a/b\n\n", 302, "", Header{{"Location", "http://a/b"}}},
 		{"same length twice", "Content-Length: 5\nContent-Length: 5\n\n", 200, "", Header{{"Content-Length", "5"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -138,14 +142,22 @@ func TestSetBody(t *testing.T) {
 		{"plain", "Keep-Alive: 5\nConnection: X-Hop\nX-Hop: 1\nA: 1", "body", "body", nil},
 		{"chunked", "Transfer-Encoding: chunked\nContent-Length: 99\nA: 1", "4\r\nbody\r\n0\r\n\r\n", "body", nil},
 		{"chunked, cut", "Transfer-Encoding: chunked\nA: 1", "4\r\nbody\r\n", "body", ErrTruncated},
-		{"other coding", "Transfer-Encoding: gzip\nA: 1", "body", "", ErrBadResponse},
+		{"chunked, cut in a size", "Transfer-Encoding: chunked\nA: 1", "4", "", ErrTruncated},
+		{"chunked, nothing", "Transfer-Encoding: chunked\nA: 1", "", "", ErrTruncated},
+		{"chunked with an extension", "Transfer-Encoding: chunked\nA: 1", "4;a=b\r\nbody\r\n0\r\n\r\n", "body", nil},
+		{"chunked only in name", "Transfer-Encoding: chunked\nA: 1", "plain body", "plain body", nil},
+		{"chunked only in name, no digit", "Transfer-Encoding: chunked\nA: 1", "\r\nx", "\r\nx", nil},
+		{"chunked only in name, many digits", "Transfer-Encoding: chunked\nA: 1", "01234567890123456789\r\n",
+			"01234567890123456789\r\n", nil},
+		{"length and chunked only in name", "Transfer-Encoding: chunked\nContent-Length: 5\nA: 1", "01234", "01234", nil},
+		{"other coding", "Transfer-Encoding: gzip\nA: 1", "body", "refused", ErrBadResponse},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			br := bufio.NewReader(strings.NewReader(tt.header + "\n\n" + tt.in))
 			resp, err := new(HeaderReader).ReadHeader(br)
 			require.NoError(t, err)
 			err = resp.SetBody(io.NopCloser(br))
-			if tt.want == "" {
+			if tt.want == "refused" {
 				assert.ErrorIs(t, err, tt.err)
 				return
 			}
@@ -158,6 +170,39 @@ func TestSetBody(t *testing.T) {
 		})
 	}
 	assert.ErrorIs(t, (&Response{Status: 101}).SetBody(NoBody), ErrBadResponse)
+}
+
+func TestSetBodyResetContent(t *testing.T) {
+	for _, end := range []error{nil, ErrTruncated} {
+		raw := io.MultiReader(strings.NewReader("body"), iotest.ErrReader(cmp.Or(end, io.EOF)))
+		resp := &Response{Status: 205, Header: Header{{"Content-Length", "4"}}}
+		require.NoError(t, resp.SetBody(io.NopCloser(raw)))
+		assert.Equal(t, Header{{"Content-Length", "0"}}, resp.Header)
+		body, err := io.ReadAll(resp.Body)
+		assert.Empty(t, body)
+		assert.Equal(t, end, err)
+	}
+}
+
+func TestStripHopByHop(t *testing.T) {
+	h := Header{
+		{"Connection", "close, X-Hop, Content-Type, host"}, {"Connection", "Cookie, x-forwarded-for, Content-"},
+		{"X-Hop", "1"}, {"TE", "trailers"}, {"Proxy-Authorization", "x"}, {"Keep-Alive", "5"},
+		{"Content-Type", "a/b"}, {"Host", "a"}, {"Cookie", "a"}, {"X-Forwarded-For", "a"}, {"X-Forwarded", "a"},
+	}
+	assert.Equal(t, h[6:], StripHopByHop(h))
+	assert.Equal(t, h[6:], StripHopByHop(h[6:]))
+}
+
+func TestServerName(t *testing.T) {
+	for _, tt := range []struct{ host, given, want string }{
+		{"example.org:8080", "", "example.org"}, {"[::1]:8080", "", "[::1]"}, {"[::1]", "", "[::1]"},
+		{"", "", "[2001:db8::2]"}, {"a", "b", "b"}, {"a", "::1", "[::1]"}, {"a", "[::1]", "[::1]"},
+	} {
+		r := &Request{Host: tt.host, Local: Endpoint{Addr: "2001:db8::2", Port: "80"}}
+		r.NameServer(tt.given)
+		assert.Equal(t, tt.want, r.Local.Name, tt)
+	}
 }
 
 func TestAppendHeader(t *testing.T) {
