@@ -43,15 +43,12 @@ func leave(response string) Reply {
 func cgi72Streams() []conformance.Case {
 	const unread = "However, it is not obliged to read any of the data."
 	return []conformance.Case{{
-		Name: "cgi/7.2/stderr-logged", Level: conformance.Should,
+		Name: "cgi/7.2/stderr-logged", Level: conformance.Should, Needs: []string{"stderr"},
 		Quote: "What a program writes to standard error is for the administrator; nobody else needs it, and it " +
 			"must not stop the program.",
 		Sends:  "a request that the application answers with 1 MiB on the error stream and then a response",
 		Passes: "delivers the response, without the error stream",
 		Run: test(func(t *T) {
-			if p := t.target.protocol(); p != "fastcgi" && p != "cgi" {
-				t.Skip("there is no error stream in %s", p)
-			}
 			_, r := t.Do(t.Request("GET", "/app/stderr", ""), func(x *Exchange) {
 				for range 1 << 5 {
 					x.Stderr(strings.Repeat(strings.Repeat("e", 63)+"\n", 1<<9))

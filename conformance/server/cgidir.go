@@ -123,6 +123,16 @@ func nameable(path string) bool {
 	return !strings.ContainsAny(path, " \t\n") && len("#!"+path+" "+probeWord+"\n") <= maxInterpreter
 }
 
+// hint says what may be the reason if no program reports.
+func (a *application) hint() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.scripts == nil || a.scripts.Hint == "" {
+		return ""
+	}
+	return " (" + a.scripts.Hint + ")"
+}
+
 // barred returns the part of path at which those who are neither its owner nor in its group fail, or "". They need
 // bits of the file itself and have to pass every directory above it.
 func barred(path string, bits fs.FileMode) string {

@@ -30,8 +30,9 @@
 //	exec        the server executes CGI programs, or starts FastCGI applications, itself
 //	cgi         the application is a CGI program;  nph  one whose name begins with nph- is not parsed;
 //	            signals  a shell script can say what signals are ignored (/proc)
+//	stderr      the application has an error stream: FastCGI and CGI
 //	tls         Target.Secure is given;  h2  HTTP/2 over TLS, or without by prior knowledge
-//	ipv6        the server listens on ::1 too;  unix  Target.Socket is given
+//	ipv6        the server listens on ::1 too;  unix  it listens on Target.Socket
 //	log, pid    Target.ErrorLog, Target.PID are given
 package server
 
@@ -39,6 +40,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -181,19 +183,20 @@ func (target *Target) Preflight(t *conformance.T) {
 // plain is the request that every server must be able to serve.
 func (t *T) plain() {
 	x, r := t.Do(t.Request("GET", "/app/plain", ""), OK)
-	t.Check(x != nil, "not handed to the application: %v", r)
+	t.Check(x != nil, "not handed to the application: %v%s", r, t.target.hint())
 	t.Intact(r, 200, t.token)
 }
 
 // explore finds out what the server can do.
 func (t *T) explore() {
 	found := map[string]bool{
-		"tls":  t.target.Secure != "",
-		"unix": t.target.Socket != "",
-		"log":  t.target.ErrorLog != "",
-		"pid":  t.target.PID != 0,
-		"exec": t.target.protocol() == "cgi",
-		"ipv6": t.dials6(),
+		"tls":    t.target.Secure != "",
+		"unix":   t.dials("unix", t.target.Socket),
+		"log":    t.target.ErrorLog != "",
+		"pid":    t.target.PID != 0,
+		"exec":   t.target.protocol() == "cgi",
+		"stderr": t.target.protocol() == "cgi" || t.target.protocol() == "fastcgi",
+		"ipv6":   t.dials("tcp", net.JoinHostPort("::1", t.port())),
 	}
 	x, _ := t.try(t.Request("GET", "/app2/x", ""), OK)
 	found["app2"] = x != nil && x.Get("SCRIPT_NAME") == t.At("/app2")
