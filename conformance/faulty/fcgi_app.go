@@ -84,13 +84,24 @@ func (a *FCGIApp) Serve(ln net.Listener) error {
 			<-slots
 			continue
 		}
-		a.serves.Go(func() {
-			a.serve(nc)
-			<-slots
-		})
+		a.begin(nc, slots)
 	}
 	a.serves.Wait()
 	return nil
+}
+
+// begin serves a connection beside the others, unless somebody waits for their end already.
+func (a *FCGIApp) begin(nc net.Conn, slots chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopping {
+		nc.Close()
+		return
+	}
+	a.serves.Go(func() {
+		a.serve(nc)
+		<-slots
+	})
 }
 
 func (a *FCGIApp) accepting() bool {
