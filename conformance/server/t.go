@@ -241,12 +241,9 @@ func (t *T) host() string {
 	return u.Host
 }
 
-func (t *T) dials6() bool {
-	_, port, err := net.SplitHostPort(t.host())
-	if err != nil {
-		return false
-	}
-	conn, err := net.DialTimeout("tcp", net.JoinHostPort("::1", port), t.Patience())
+// dials says whether somebody listens at the address.
+func (t *T) dials(network, address string) bool {
+	conn, err := net.DialTimeout(network, address, t.Patience())
 	if err != nil {
 		return false
 	}
