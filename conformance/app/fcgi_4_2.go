@@ -56,19 +56,6 @@ func fcgi42() []conformance.Case {
 				t.checkUnknown(c.Record(), unknown)
 			}
 		}),
-	}, {
-		Name: "fcgi/4.2/mgmt-wrong-direction", Level: conformance.Robustness,
-		Quote: "Harm: two peers that answer each other's answers keep a connection busy for ever, and one that " +
-			"waits for the rest of an answer is lost.",
-		Sends:  "FCGI_GET_VALUES_RESULT and FCGI_UNKNOWN_TYPE, which only applications send, and then a request",
-		Passes: "sends at most one record for each of both, and serves the request or closes the connection",
-		Run: test(func(t *T) {
-			c := t.Connect()
-			c.Send(rec(wire.TypeGetValuesResult, 0, "\x0f\x01FCGI_MPXS_CONNS1"), wire.AppendUnknownType(nil, 100))
-			c.ServedOrClosed(t.Get(""))
-			n := len(slices.DeleteFunc(slices.Clone(c.got), func(r record) bool { return r.RequestID != 0 }))
-			t.Check(n <= 2, "it sent %d management records: %s", n, c.heard())
-		}),
 	}}
 	for _, unknown := range []wire.Type{0, 12, 77, 200, 255} {
 		cases = append(cases, conformance.Case{

@@ -230,8 +230,6 @@ func (c *fcgiConn) misunderstand(t wire.Type, content []byte) (bool, error) {
 	case a.fault("fills-unknown-type"):
 		record[wire.HeaderLen+1] = 0xFF
 		return true, c.write(record)
-	case (t == wire.TypeUnknownType || t == wire.TypeGetValuesResult) && a.fault("argues"):
-		return true, c.write(slices.Repeat(record, 3))
 	case a.fault("unknown-type-ends-requests"):
 		c.forget(func(*fcgiRequest) bool { return true })
 	}

@@ -69,8 +69,6 @@ var fcgiAppFaultsB = []Fault{
 		[]string{"fcgi/4.2/unknown-mgmt-each-answered"}},
 	{"fcgi-app/fills-unknown-type", "has 0xFF in a reserved byte of FCGI_UNKNOWN_TYPE",
 		[]string{"fcgi/4.2/unknown-mgmt-type-77"}},
-	{"fcgi-app/argues", "answers FCGI_UNKNOWN_TYPE and FCGI_GET_VALUES_RESULT three times",
-		[]string{"fcgi/4.2/mgmt-wrong-direction"}},
 	{"fcgi-app/keeps-new-connections", "leaves a connection open after its first request, whatever flags say",
 		[]string{"fcgi/5.1/keepconn-0-closes", "fcgi/5.1/flags-other-bits", "fcgi/5.4/abort-then-closes"}},
 	{"fcgi-app/keeps-for-ever", "leaves a connection open for good after a request with FCGI_KEEP_CONN",
