@@ -207,7 +207,13 @@ func (x *Exchange) Close() { x.Conn.Close() }
 func (x *Exchange) Reset() { x.lease.Reset() }
 
 // OK reads the body and answers with the token of the case.
-func OK(x *Exchange) { CGI("Content-Type: text/plain\r\n\r\n" + x.t.token)(x) }
+func OK(x *Exchange) {
+	response := "Content-Type: text/plain\r\n\r\n" + x.t.token
+	if _, ok := x.dialect.(microWSGI); ok { // as uWSGI answers: some servers understand nothing else from it
+		response = "HTTP/1.0 200 OK\r\n" + response
+	}
+	CGI(response)(x)
+}
 
 // CGI reads the body, as far as it comes, and answers with the CGI response.
 func CGI(response string) Reply {

@@ -87,6 +87,7 @@ func (s Setup) Configure(server string) (*Configuration, error) {
 func (s Setup) Target() *Target {
 	target := New("http://"+s.HTTP, s.App)
 	target.Timeout, target.ErrorLog = s.timeout(), filepath.Join(s.Dir, "error.log")
+	target.Socket = filepath.Join(s.Dir, "http.sock")
 	if s.TLS != "" {
 		target.Secure = "https://" + s.TLS
 	}
@@ -150,7 +151,7 @@ func (s Setup) files() error {
 	}
 	for name, content := range map[string]string{
 		"www/static.txt": StaticText, "www/a.php": "<?php echo 'a.php was sent as a file';", "www/img.jpg": "no image",
-		"www/app": "the application", "www/app2": "the application", "www/auth": "the application",
+		"www/app": "the application", "www/app.php": "the application", "www/app2.php": "the application", "www/app2": "the application", "www/auth": "the application",
 		"users":           "bob:" + hash + "\njosé:" + hash + "\n",
 		"certificate.pem": certificate, "key.pem": key, "both.pem": certificate + key,
 	} {

@@ -3,9 +3,11 @@ package server
 import (
 	"context"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/conformance"
@@ -34,17 +36,45 @@ func start(t *testing.T, server, scheme string, closeConns bool) *Target {
 	return target
 }
 
+// TestConfigure: each server runs with its configuration, and what the suite needs of it is there.
 func TestConfigure(t *testing.T) {
-	for _, server := range Servers() {
-		t.Run(server, func(t *testing.T) {
-			report, err := conformance.Run(t.Context(), start(t, server, "fcgi", false), fcgiCases(), conformance.Options{})
+	tests := []struct{ server, scheme, has string }{
+		{"nginx", "fcgi", "app2 static basic php keepconn ipv6 unix log pid"},
+		{"nginx", "scgi", "app2 static basic php"},
+		{"nginx", "uwsgi", "app2 static basic php"},
+		{"apache", "fcgi", "app2 static basic php keepconn ipv6 log pid h2"},
+		{"apache", "scgi", "app2 static basic php"},
+		{"apache", "uwsgi", "app2 static basic php"},
+		{"lighttpd", "fcgi", "app2 static basic php authorizer unix h2"},
+		{"lighttpd", "scgi", "app2 static basic php"},
+		{"lighttpd", "uwsgi", "app2 static basic php"},
+		{"caddy", "fcgi", "app2 static basic php h2"},
+		{"haproxy", "fcgi", "app2 static basic php keepconn unix h2"},
+		{"h2o", "fcgi", "static php keepconn unix h2"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.server+"/"+tt.scheme, func(t *testing.T) {
+			target := start(t, tt.server, tt.scheme, false)
+			cases, err := conformance.Select(Cases(), []string{"cgi/4.1.5/path-info-basic"})
 			require.NoError(t, err)
-			for _, r := range report.Results {
-				if r.Outcome != conformance.Pass {
-					t.Log(r.Name, r.Level, r.Outcome, r.Got, r.Info)
-				}
+			report, err := conformance.Run(t.Context(), target, cases, conformance.Options{})
+			require.NoError(t, err)
+			assert.Equal(t, conformance.Pass, report.Results[0].Outcome, report.Results[0].Got)
+			for _, need := range strings.Fields(tt.has) {
+				assert.True(t, target.has(need), "%s: %v", need, report.Target.Facts)
 			}
-			t.Log(report.Target.Facts, report.Ended.Sub(report.Started))
 		})
+	}
+}
+
+func TestConfigureErrors(t *testing.T) {
+	for name, s := range map[string]Setup{
+		"no such server": {HTTP: "127.0.0.1:80", App: "fcgi://127.0.0.1:9000"},
+		"protocol":       {HTTP: "127.0.0.1:80", App: "scgi://127.0.0.1:9000"},
+	} {
+		s.Dir = t.TempDir()
+		server := map[string]string{"no such server": "thttpd", "protocol": "caddy"}[name]
+		_, err := s.Configure(server)
+		assert.ErrorIs(t, err, ErrServer)
 	}
 }
