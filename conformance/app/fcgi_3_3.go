@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/gangway-go/gangway/conformance"
 	"github.com/gangway-go/gangway/fastcgi/wire"
@@ -46,10 +45,7 @@ func fcgi33Segments() []conformance.Case {
 		Passes: "gets the body",
 		Run: test(func(t *T) {
 			c := t.Connect()
-			for _, b := range t.Post("", []byte("abc")).Bytes() {
-				c.Send([]byte{b})
-				t.Sleep(200 * time.Microsecond) // or the system joins them
-			}
+			t.Dribble(func(b []byte) { c.Send(b) }, t.Post("", []byte("abc")).Bytes())
 			t.CheckBody(t.Echo(c.Served(1).stdout), []byte("abc"))
 		}),
 	}, {

@@ -91,11 +91,4 @@ func (e *exchange) refused() bool {
 }
 
 // dribble writes one byte at a time, each in a segment of its own.
-func (e *exchange) dribble(b []byte) {
-	for i := range b {
-		e.send(b[i : i+1])
-		if i%64 == 0 {
-			e.t.Sleep(time.Millisecond)
-		}
-	}
-}
+func (e *exchange) dribble(b []byte) { e.t.Dribble(func(b []byte) { e.send(b) }, b) }

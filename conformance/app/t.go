@@ -31,6 +31,19 @@ func (t *T) Serves() { t.ask("") }
 // ask is Serves with a query.
 func (t *T) ask(query string) *reply { return t.Reply(t.target.protocol.ask(t, query)) }
 
+// Dribble sends one byte at a time, slowly enough for the target to see some of them alone: the first and the last for
+// sure.
+func (t *T) Dribble(send func([]byte), b []byte) {
+	for i := range b {
+		send(b[i : i+1])
+		pause := 200 * time.Microsecond
+		if i == 0 || i == len(b)-2 {
+			pause = t.Patience() / 10
+		}
+		t.Sleep(pause)
+	}
+}
+
 // Memory is the resident memory of the target in bytes. The case needs "pid".
 func (t *T) Memory() int64 { return memory(t.target.pid()) }
 
