@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"log/slog"
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -24,15 +27,22 @@ func gangway(s setup) error {
 	if g.err != nil {
 		return g.err
 	}
+	log, err := os.OpenFile(filepath.Join(s.dir, "error.log"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	g.log = slog.New(slog.NewTextHandler(log, nil))
 	limits := middleware.DefaultLimits()
 	limits.HeaderBytes, limits.URI = 256<<10, 64<<10 // what the other servers are configured for
-	h := adapters.Chain(&adapters.Dispatcher{Routes: g.routes}, middleware.Recover(nil), limits.Wrap)
+	limits.Timeout = s.timeout
+	h := adapters.Chain(&adapters.Dispatcher{Routes: g.routes}, middleware.Recover(g.log), limits.Wrap)
 	return g.listen(h)
 }
 
 type gateway struct {
 	setup
 	routes []adapters.Route
+	log    *slog.Logger
 	err    error
 }
 
@@ -47,15 +57,7 @@ func (g *gateway) sockets() {
 	if !strings.HasPrefix(g.app, "fcgi") {
 		return
 	}
-	role := func(role adapters.Role, next adapters.Handler) adapters.Handler {
-		return adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
-			c := *req
-			c.Role = role
-			return next.Serve(ctx, &c)
-		})
-	}
-	authorized := app("/authorized")
-	g.add("/authorized", middleware.Authorize(role(adapters.Authorizer, authorized))(authorized))
+	g.add("/authorized", middleware.Authorize(g.raw(g.app))(app("/authorized")))
 	files := g.open("static:"+www, open.AppOptions{})
 	file := adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
 		return files.Serve(ctx, req.WithPath("/static.txt", ""))
@@ -65,6 +67,23 @@ func (g *gateway) sockets() {
 
 // open opens an application.
 func (g *gateway) open(address string, o open.AppOptions) adapters.Handler {
+	app := g.start(address, o)
+	if app == nil {
+		return nil
+	}
+	return app.Handler()
+}
+
+// raw opens an application that gets requests as they are.
+func (g *gateway) raw(address string) adapters.Handler {
+	app := g.start(address, open.AppOptions{})
+	if app == nil {
+		return nil
+	}
+	return app.Backend
+}
+
+func (g *gateway) start(address string, o open.AppOptions) *open.App {
 	o.Timeout = g.timeout
 	app, err := open.Open(address, o)
 	if err == nil {
@@ -74,7 +93,7 @@ func (g *gateway) open(address string, o open.AppOptions) adapters.Handler {
 		g.err = err
 		return nil
 	}
-	return app.Handler()
+	return app
 }
 
 func (g *gateway) add(prefix string, h adapters.Handler) {
@@ -93,7 +112,8 @@ func (g *gateway) protect(h adapters.Handler) adapters.Handler {
 
 // listen serves until a listener fails.
 func (g *gateway) listen(h adapters.Handler) error {
-	addresses := []string{"http://" + g.http, "http+unix://" + filepath.Join(g.dir, "http.sock")}
+	_, port, _ := net.SplitHostPort(g.http)
+	addresses := []string{"http://" + g.http, "http://[::1]:" + port, "http+unix://" + filepath.Join(g.dir, "http.sock")}
 	if g.tls != "" {
 		addresses = append(addresses, "https://"+g.tls)
 	}
@@ -101,8 +121,11 @@ func (g *gateway) listen(h adapters.Handler) error {
 	for _, address := range addresses {
 		ln, err := open.Listen(address, h, open.ListenOptions{
 			CertFile: filepath.Join(g.dir, "certificate.pem"), KeyFile: filepath.Join(g.dir, "key.pem"),
-			NetHTTP: g.netHTTP, MaxHeader: 512 << 10,
+			Log: g.log, NetHTTP: g.netHTTP, MaxHeader: 512 << 10,
 		})
+		if err != nil && strings.Contains(address, "[::1]") {
+			continue // there is no IPv6 here
+		}
 		if err != nil {
 			return err
 		}
