@@ -6,6 +6,8 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
+const quoteNPH = "The server MUST ensure that the script output is sent to the client unmodified."
+
 // NPH has the program that is not parsed answer, and returns what it wrote and what the client got.
 func (t *T) NPH(c *Client, response string) *Response {
 	x, r := c.Answer(t.Request("GET", t.script(nphFile), ""), CGI(response))
@@ -13,19 +15,20 @@ func (t *T) NPH(c *Client, response string) *Response {
 	return r
 }
 
+// nphCase is a case about a program that is not parsed.
+func nphCase(name, quote, sends, passes string, level conformance.Level, run func(*T)) conformance.Case {
+	needs := []string{"cgi", "nph"}
+	if level == conformance.May {
+		needs = needs[:1]
+	}
+	return conformance.Case{Name: "cgi/" + name, Quote: quote, Level: level, Needs: needs, Sends: sends,
+		Passes: passes, Run: test(run)}
+}
+
 // RFC 3875 section 5, NPH Scripts.
 func cgi5() []conformance.Case {
-	const unmodified = "The server MUST ensure that the script output is sent to the client unmodified."
-	nph := func(name, quote, sends, passes string, level conformance.Level, run func(*T)) conformance.Case {
-		needs := []string{"cgi", "nph"}
-		if level == conformance.May {
-			needs = needs[:1]
-		}
-		return conformance.Case{Name: "cgi/" + name, Quote: quote, Level: level, Needs: needs, Sends: sends,
-			Passes: passes, Run: test(run)}
-	}
 	return []conformance.Case{
-		nph("5.1/nph-detect", "A server with NPH support MUST provide an implementation-defined mechanism for "+
+		nphCase("5.1/nph-detect", "A server with NPH support MUST provide an implementation-defined mechanism for "+
 			"identifying NPH scripts, perhaps based on the name or location of the script.",
 			"a request for a program whose name begins with nph-, which writes a whole HTTP response with the "+
 				"status 299",
@@ -33,7 +36,7 @@ func cgi5() []conformance.Case {
 				r := t.NPH(t.Client(), nphResponse)
 				t.Check(string(r.Raw) == nphResponse, "%v", r)
 			}),
-		nph("5.2/nph-unmodified", unmodified, "a request that an NPH program answers with a reason phrase, names, "+
+		nphCase("5.2/nph-unmodified", quoteNPH, "a request that an NPH program answers with a reason phrase, names, "+
 			"spaces and an order of its own",
 			"sends it byte for byte", conformance.Must, func(t *T) {
 				const response = "HTTP/1.1 207  conform-Ance\r\nx-b:2\r\nX-a:  1\r\ncOnTeNt-LeNgTh: " +
@@ -41,7 +44,7 @@ func cgi5() []conformance.Case {
 				r := t.NPH(t.Client(), response)
 				t.Check(string(r.Raw)+r.Rest == response, "%s", excerpt(string(r.Raw)+r.Rest))
 			}),
-		nph("5.2/nph-binary", unmodified, "a request that an NPH program answers with a body of all 256 bytes, "+
+		nphCase("5.2/nph-binary", quoteNPH, "a request that an NPH program answers with a body of all 256 bytes, "+
 			"and then nothing more",
 			"sends it byte for byte", conformance.Must, func(t *T) {
 				body := make([]byte, 256)
@@ -52,7 +55,7 @@ func cgi5() []conformance.Case {
 				r := t.NPH(t.Client(), response)
 				t.Check(string(r.Raw) == response, "%s", excerpt(string(r.Raw)))
 			}),
-		nph("5.2/nph-early", "The server SHOULD attempt to ensure that the script output is sent directly to the "+
+		nphCase("5.2/nph-early", "The server SHOULD attempt to ensure that the script output is sent directly to the "+
 			"client, with minimal internal and no transport-visible buffering.",
 			"a request that an NPH program answers with a header and the beginning of a body, after which it waits",
 			"sends what there is while the program waits", conformance.Should, func(t *T) {
@@ -65,7 +68,7 @@ func cgi5() []conformance.Case {
 				x.End()
 				t.Intact(c.Response(), 299, "nph")
 			}),
-		nph("5.2/nph-no-keepalive", "Unless the implementation defines otherwise, the script MUST NOT indicate in "+
+		nphCase("5.2/nph-no-keepalive", "Unless the implementation defines otherwise, the script MUST NOT indicate in "+
 			"its response that the client can send further requests over the same connection.",
 			"a request that an NPH program answers without Connection: close, and another one on the same connection",
 			"ends the connection when the program has ended", conformance.Must, func(t *T) {

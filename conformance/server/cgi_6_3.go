@@ -7,9 +7,10 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
+const quoteOnce = "each CGI field MUST NOT appear more than once in the response"
+
 // RFC 3875 section 6.3, Response Header Fields.
 func cgi63() []conformance.Case {
-	const once = "each CGI field MUST NOT appear more than once in the response"
 	return []conformance.Case{{
 		Name: "cgi/6.3/case-insensitive", Quote: "The field-name is not case sensitive.", Level: conformance.Must,
 		Sends:  "a response with sTATUS: 404 and cONTENT-tYPE: text/x-conform",
@@ -27,11 +28,11 @@ func cgi63() []conformance.Case {
 		Sends: "a response with lOCATION: http://example.org/x only", Passes: "answers 302",
 		Run: test(func(t *T) { t.Want(t.Reply("lOCATION: http://example.org/x\n\n"), 302) }),
 	}, {
-		Name: "cgi/6.3/status-duplicate", Quote: once, Level: conformance.Robustness,
+		Name: "cgi/6.3/status-duplicate", Quote: quoteOnce, Level: conformance.Robustness,
 		Sends: "a response with Status: 404 and then Status: 403", Passes: "answers 404, or with a 5xx status",
 		Run: test(func(t *T) { t.Want(t.Reply("Status: 404 Nope\nStatus: 403 No\n"+plain+"\nbody"), 404, 5) }),
 	}, {
-		Name: "cgi/6.3/content-type-duplicate", Quote: once, Level: conformance.Must,
+		Name: "cgi/6.3/content-type-duplicate", Quote: quoteOnce, Level: conformance.Must,
 		Sends:  "a response with two different Content-Type fields",
 		Passes: "sends one of them, or answers with a 5xx status",
 		Run: test(func(t *T) {
@@ -40,7 +41,7 @@ func cgi63() []conformance.Case {
 			t.Check(len(r.Values("Content-Type")) < 2, "%v with Content-Type %q", r, r.Values("Content-Type"))
 		}),
 	}, {
-		Name: "cgi/6.3/location-duplicate", Quote: once, Level: conformance.Must,
+		Name: "cgi/6.3/location-duplicate", Quote: quoteOnce, Level: conformance.Must,
 		Sends:  "a response with two different Location fields",
 		Passes: "sends one of them, or answers with a 5xx status",
 		Run: test(func(t *T) {

@@ -7,6 +7,9 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
+const harmLength = "Where server and client do not agree on the end of a response, the rest of one becomes the " +
+	"beginning of the next."
+
 const mayNot = "The script MUST NOT return any header fields that relate to client-side communication issues and " +
 	"could affect the " +
 	"server's ability to send the response to the client."
@@ -119,30 +122,30 @@ func (r *Response) has(name, word string) bool {
 	return false
 }
 
+// lengthCase is a case about the field Content-Length.
+func lengthCase(name, sends, passes string, level conformance.Level, run func(*T)) conformance.Case {
+	return conformance.Case{
+		Name:   "cgi/6.3.4/content-length-" + name,
+		Quote:  harmLength,
+		Level:  level,
+		Sends:  sends,
+		Passes: passes,
+		Run:    test(run),
+	}
+}
+
 // cgi634Length are about the field Content-Length, which says how long the response is in HTTP and not in CGI.
 func cgi634Length() []conformance.Case {
-	const harm = "Where server and client do not agree on the end of a response, the rest of one becomes the " +
-		"beginning of the next."
-	length := func(name, sends, passes string, level conformance.Level, run func(*T)) conformance.Case {
-		return conformance.Case{
-			Name:   "cgi/6.3.4/content-length-" + name,
-			Quote:  harm,
-			Level:  level,
-			Sends:  sends,
-			Passes: passes,
-			Run:    test(run),
-		}
-	}
 	return []conformance.Case{
-		length("right", "a response with the right Content-Length, and another request on the same connection",
+		lengthCase("right", "a response with the right Content-Length, and another request on the same connection",
 			"delivers both responses", conformance.Must, func(t *T) {
 				t.Intact(t.ReplyThen(plain+"Content-Length: 4\n\nbody"), 200, "body")
 			}),
-		length("zero", "a response with Content-Length: 0 and no body, and another request on the same connection",
+		lengthCase("zero", "a response with Content-Length: 0 and no body, and another request on the same connection",
 			"delivers both responses", conformance.Must, func(t *T) {
 				t.Intact(t.ReplyThen(plain+"Content-Length: 0\n\n"), 200, "")
 			}),
-		length("short", "a response with Content-Length: 3 and 10 bytes of body, and another request on the same "+
+		lengthCase("short", "a response with Content-Length: 3 and 10 bytes of body, and another request on the same "+
 			"connection",
 			"delivers 3 or 10 bytes, or lets the client see that something is wrong; serves the second request or "+
 				"ends the connection",
@@ -153,40 +156,41 @@ func cgi634Length() []conformance.Case {
 					string(r.Body) == "0123456789",
 					"%v with the body %s", r, excerpt(string(r.Body)))
 			}),
-		length("long", "a response with Content-Length: 100 and 5 bytes of body",
+		lengthCase("long", "a response with Content-Length: 100 and 5 bytes of body",
 			"lets the client see that something is wrong", conformance.Security, func(t *T) {
 				r := t.Reply(plain + "Content-Length: 100\n\n01234")
 				t.Valid(r)
 				t.Visible(r)
 			}),
-		length("duplicate", "a response with Content-Length: 1 and Content-Length: 5, and a body of 5 bytes",
+		lengthCase("duplicate", "a response with Content-Length: 1 and Content-Length: 5, and a body of 5 bytes",
 			"sends one Content-Length at most, or answers with a 5xx status", conformance.Security, func(t *T) {
 				t.Valid(t.ReplyThen(plain + "Content-Length: 1\nContent-Length: 5\n\n01234"))
 			}),
-		length("list", "a response with Content-Length: 5, 5 and a body of 5 bytes",
+		lengthCase("list", "a response with Content-Length: 5, 5 and a body of 5 bytes",
 			"sends one number at most, or answers with a 5xx status", conformance.Security, func(t *T) {
 				t.Valid(t.ReplyThen(plain + "Content-Length: 5, 5\n\n01234"))
 			}),
-		length("invalid", "responses with Content-Length: abc, -1, +5 and 0x5",
+		lengthCase("invalid", "responses with Content-Length: abc, -1, +5 and 0x5",
 			"drops the field or answers with a 5xx status", conformance.Security, func(t *T) {
 				for _, value := range []string{"abc", "-1", "+5", "0x5"} {
 					t.Valid(t.ReplyThen(plain + "Content-Length: " + value + "\n\n01234"))
 				}
 			}),
-		length("overflow", "a response with Content-Length: 18446744073709551619 and a body of 5 bytes",
+		lengthCase("overflow", "a response with Content-Length: 18446744073709551619 and a body of 5 bytes",
 			"drops the field, answers with a 5xx status, or lets the client see that something is wrong",
 			conformance.Security, func(t *T) {
 				r := t.ReplyThen(plain + "Content-Length: 18446744073709551619\n\n01234")
 				t.Check(string(r.Body) == "01234" || r.End != Complete || r.Status >= 500, "%v with the body %s", r,
 					excerpt(string(r.Body)))
 			}),
-		length("with-te", "a response with Content-Length: 5, Transfer-Encoding: chunked and a plain body of 5 bytes",
+		lengthCase("with-te", "a response with Content-Length: 5, Transfer-Encoding: chunked and a plain body of "+
+			"5 bytes",
 			"sends one of them at most, and a body that fits", conformance.Security, func(t *T) {
 				if r := t.ReplyThen(plain + "Content-Length: 5\nTransfer-Encoding: chunked\n\n01234"); t.Passed(r) {
 					t.Intact(r, 200, "01234")
 				}
 			}),
-		length("204", "a response with Status: 204 and Content-Length: 5, without a body",
+		lengthCase("204", "a response with Status: 204 and Content-Length: 5, without a body",
 			"answers 204 without Content-Length", conformance.Must, func(t *T) {
 				t.Want(t.ReplyThen("Status: 204 No Content\nContent-Length: 5\n\n"), 204, 5)
 			}),

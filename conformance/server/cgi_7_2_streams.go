@@ -39,9 +39,10 @@ func leave(response string) Reply {
 	}
 }
 
+const quoteNotObliged = "However, it is not obliged to read any of the data."
+
 // cgi72Streams are about the standard input and output of a program, RFC 3875 sections 4.2, 6.1 and 7.2.
 func cgi72Streams() []conformance.Case {
-	const unread = "However, it is not obliged to read any of the data."
 	return []conformance.Case{{
 		Name: "cgi/7.2/stderr-logged", Level: conformance.Should, Needs: []string{"stderr"},
 		Quote: "What a program writes to standard error is for the administrator; nobody else needs it, and it " +
@@ -61,7 +62,7 @@ func cgi72Streams() []conformance.Case {
 	}, {
 		Name:   "cgi/7.2/stdin-unread-no-deadlock",
 		Spec:   "RFC 3875 section 4.2; RFC 3875",
-		Quote:  unread,
+		Quote:  quoteNotObliged,
 		Level:  conformance.Robustness,
 		Serial: true,
 		Sends:  "a POST request with 10 MiB of body that the application answers without reading it",
@@ -73,7 +74,7 @@ func cgi72Streams() []conformance.Case {
 	}, {
 		Name:   "cgi/7.2/stdin-half-read",
 		Spec:   "RFC 3875 section 4.2; RFC 3875",
-		Quote:  unread,
+		Quote:  quoteNotObliged,
 		Level:  conformance.Robustness,
 		Serial: true,
 		Sends:  "a POST request with 10 MiB of body of which the application reads 1000 bytes before it answers",
@@ -168,27 +169,29 @@ func (t *T) allInput(request Request) string {
 	return string(x.body)
 }
 
+// killedCase is a case in which a program dies in the middle of its response.
+func killedCase(name, sends, beginning string) conformance.Case {
+	return conformance.Case{
+		Name: "cgi/7.2/" + name, Level: conformance.Security, Needs: []string{"cgi"},
+		Quote:  "Half of a response that looks like all of it is kept by caches and believed by clients.",
+		Sends:  sends + " and then dies of SIGKILL",
+		Passes: "lets the client see that the response is not complete, or answers with a 5xx status",
+		Run: test(func(t *T) {
+			x, r := t.Do(t.Request("GET", "/app/killed", ""), Partial(beginning))
+			t.Check(x != nil, "the program was not run")
+			t.Visible(r)
+		}),
+	}
+}
+
 // cgi72End are about the end of a program, RFC 3875 section 7.2.
 func cgi72End() []conformance.Case {
-	killed := func(name, sends, beginning string) conformance.Case {
-		return conformance.Case{
-			Name: "cgi/7.2/" + name, Level: conformance.Security, Needs: []string{"cgi"},
-			Quote:  "Half of a response that looks like all of it is kept by caches and believed by clients.",
-			Sends:  sends + " and then dies of SIGKILL",
-			Passes: "lets the client see that the response is not complete, or answers with a 5xx status",
-			Run: test(func(t *T) {
-				x, r := t.Do(t.Request("GET", "/app/killed", ""), Partial(beginning))
-				t.Check(x != nil, "the program was not run")
-				t.Visible(r)
-			}),
-		}
-	}
 	return []conformance.Case{
-		killed("script-killed-mid-response", "a request for a program that writes a header and the beginning of a "+
+		killedCase("script-killed-mid-response", "a request for a program that writes a header and the beginning of a "+
 			"body", plain+"\nbeginning"),
-		killed("script-killed-with-length", "a request for a program that writes a header with Content-Length: "+
+		killedCase("script-killed-with-length", "a request for a program that writes a header with Content-Length: "+
 			"100 and 9 bytes of body", plain+"Content-Length: 100\n\nbeginning"),
-		killed("script-killed-in-header", "a request for a program that writes one field", plain),
+		killedCase("script-killed-in-header", "a request for a program that writes one field", plain),
 		{
 			Name: "cgi/7.2/nonzero-exit-after-complete", Level: conformance.Robustness, Needs: []string{"cgi"},
 			Quote:  "A program that fails when all is said, in a destructor for example, has answered all the same.",

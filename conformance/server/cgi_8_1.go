@@ -8,38 +8,41 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
+const quoteVolume = "define any limits of the implementation, including limits on path or search string lengths, " +
+	"and limits on the " +
+	"volume of header fields the server will parse"
+
+// largeCase is a case in which a response has so many fields of that size.
+func largeCase(name, sends string, n, size int) conformance.Case {
+	return conformance.Case{
+		Name: "cgi/8.1/" + name, Quote: quoteVolume, Level: conformance.Robustness, Sends: "a response with " + sends,
+		Passes: "delivers all of it, or answers with a 5xx status",
+		Run: test(func(t *T) {
+			value := strings.Repeat("v", size)
+			if r := t.Reply(plain + manyFields(0, n, value) + "\nbody"); t.Passed(r) {
+				t.Intact(r, 200, "body")
+				for i := range n {
+					t.WantField(r, fmt.Sprintf("X-Large-%d", i), value)
+				}
+			}
+		}),
+	}
+}
+
 // RFC 3875 section 8.1, Recommendations for Servers.
 func cgi81() []conformance.Case {
-	const limits = "define any limits of the implementation, including limits on path or search string lengths, " +
-		"and limits on the " +
-		"volume of header fields the server will parse"
-	large := func(name, sends string, n, size int) conformance.Case {
-		return conformance.Case{
-			Name: "cgi/8.1/" + name, Quote: limits, Level: conformance.Robustness, Sends: "a response with " + sends,
-			Passes: "delivers all of it, or answers with a 5xx status",
-			Run: test(func(t *T) {
-				value := strings.Repeat("v", size)
-				if r := t.Reply(plain + manyFields(0, n, value) + "\nbody"); t.Passed(r) {
-					t.Intact(r, 200, "body")
-					for i := range n {
-						t.WantField(r, fmt.Sprintf("X-Large-%d", i), value)
-					}
-				}
-			}),
-		}
-	}
 	return []conformance.Case{
-		large("header-60k", "60 fields of 1 KB", 60, 1000),
-		large("header-line-20k", "a field of 20 KB", 1, 20_000),
-		large("header-line-100k", "a field of 100 KB", 1, 100_000),
-		large("header-2000-fields", "2000 small fields", 2000, 1),
+		largeCase("header-60k", "60 fields of 1 KB", 60, 1000),
+		largeCase("header-line-20k", "a field of 20 KB", 1, 20_000),
+		largeCase("header-line-100k", "a field of 100 KB", 1, 100_000),
+		largeCase("header-2000-fields", "2000 small fields", 2000, 1),
 		{
-			Name: "cgi/8.1/header-name-8k", Quote: limits, Level: conformance.Robustness,
+			Name: "cgi/8.1/header-name-8k", Quote: quoteVolume, Level: conformance.Robustness,
 			Sends:  "a response with a field whose name has 8 KB",
 			Passes: "delivers or drops the field, or answers with a 5xx status",
 			Run:    test(func(t *T) { t.Passed(t.Reply(plain + "X-" + strings.Repeat("n", 8000) + ": 1\n\nbody")) }),
 		}, {
-			Name: "cgi/8.1/location-30k", Quote: limits, Level: conformance.Robustness,
+			Name: "cgi/8.1/location-30k", Quote: quoteVolume, Level: conformance.Robustness,
 			Sends:  "a response with a Location of 30 KB only",
 			Passes: "redirects the client there, or answers with a 5xx status",
 			Run: test(func(t *T) {

@@ -9,10 +9,11 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
+const quoteInterfere = "It should therefore be ensured that the script cannot interfere with the server process, " +
+	"its configuration, documents or log files."
+
 // RFC 3875 section 9, Security Considerations.
 func cgi9() []conformance.Case {
-	const interfere = "It should therefore be ensured that the script cannot interfere with the server process, " +
-		"its configuration, documents or log files."
 	return []conformance.Case{{
 		Name: "cgi/9.5/script-source-not-served", Level: conformance.Security, Needs: []string{"cgi"},
 		Quote:  "The source of a program has passwords in it and shows where it is weak.",
@@ -34,7 +35,10 @@ func cgi9() []conformance.Case {
 			}
 		}),
 	}, {
-		Name: "cgi/9.5/script-not-overwritten", Quote: interfere, Level: conformance.Security, Needs: []string{"cgi"},
+		Name:  "cgi/9.5/script-not-overwritten",
+		Quote: quoteInterfere,
+		Level: conformance.Security,
+		Needs: []string{"cgi"},
 		Sends: "PUT, DELETE and MOVE requests for a program", Passes: "leaves its file as it is",
 		Run: test(func(t *T) {
 			path := filepath.Join(t.target.scripts.dir, scriptFile)
