@@ -29,6 +29,7 @@ func scgi2() []conformance.Case {
 			request := scgi(t.scgiGet("", "HTTP_X_NAME", "first"), nil)
 			half := len(request) / 2
 			first := t.begin(request[:half])
+			t.Sleep(t.Patience() / 10) // so that the target has begun with it
 			second := t.begin(scgi(t.scgiGet("", "HTTP_X_NAME", "second"), nil))
 			t.CheckVar(t.Echo(second.response()), "HTTP_X_NAME", "second")
 			first.send(request[half:])
