@@ -67,7 +67,7 @@ var fcgiAppFaultsB = []Fault{
 		[]string{"fcgi/4.2/unknown-mgmt-with-content"}},
 	{"fcgi-app/answers-one-unknown-type", "answers the first unknown management record of a connection only",
 		[]string{"fcgi/4.2/unknown-mgmt-each-answered"}},
-	{"fcgi-app/fills-unknown-type", "has 0xFF in a reserved byte of FCGI_UNKNOWN_TYPE",
+	{"fcgi-app/fills-unknown-type", "has 0xFF in a reserved byte of FCGI_UNKNOWN_TYPE for type 77",
 		[]string{"fcgi/4.2/unknown-mgmt-type-77"}},
 	{"fcgi-app/keeps-new-connections", "leaves a connection open after its first request, whatever flags say",
 		[]string{"fcgi/5.1/keepconn-0-closes", "fcgi/5.1/flags-other-bits", "fcgi/5.4/abort-then-closes"}},
