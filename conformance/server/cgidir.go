@@ -109,6 +109,10 @@ func (s *scripts) executable() (string, error) {
 	if !nameable(copied) {
 		return "", fmt.Errorf("no script can name %q: set TMPDIR to a shorter path without spaces", copied)
 	}
+	if os.Link(path, copied) == nil && barred(copied, 0o005) == "" {
+		return copied, nil
+	}
+	os.Remove(copied)
 	program, err := os.ReadFile(path)
 	if err == nil {
 		err = os.WriteFile(copied, program, 0o755)
