@@ -63,7 +63,7 @@ var misanswersLength = []misanswer{
 		taken:  lengths(func(_ *cgiResponse, value string) bool { return strings.Trim(value, "0123456789, ") != "" }),
 	},
 	{
-		slug:   "wraps-length",
+		slug:   "wraps-answer-length",
 		does:   "It takes Content-Length modulo 2 to the 64th.",
 		breaks: "6.3.4/content-length-overflow",
 		heard: func(_ *cgiResponse, line string) string {
