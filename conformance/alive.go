@@ -35,12 +35,17 @@ func (r *runner) alive() error {
 	return nil
 }
 
-// autopsy finds the case that killed the target: the last ones are run again, each alone, for a death can come late, and hits
-// whoever runs beside. The caller holds alone.
-func (r *runner) autopsy(last *Case, result *Result) {
-	r.mu.Lock()
-	suspects := append(slices.Clone(r.recent), last)
-	r.mu.Unlock()
+// autopsy finds the case that killed the target: the last ones are run again, each alone, for a death can come late, and
+// hits whoever runs beside. If the others have been run again since the case began (autopsies is how many there were
+// before), it is the only suspect. The caller holds alone.
+func (r *runner) autopsy(last *Case, result *Result, autopsies int) {
+	suspects := []*Case{last}
+	if r.autopsies == autopsies {
+		r.mu.Lock()
+		suspects = append(slices.Clone(r.recent), last)
+		r.mu.Unlock()
+	}
+	r.autopsies++
 	if !r.revive() {
 		result.Outcome = Crash
 		result.Got = "the target does not come back after this case, or one of those just before it; " + result.Got

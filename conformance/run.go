@@ -85,7 +85,8 @@ type runner struct {
 	options Options
 
 	// alone is held for reading while a case runs that others may run beside.
-	alone sync.RWMutex
+	alone     sync.RWMutex
+	autopsies int // changes only while alone is held
 
 	blind bool // the target never answered: nobody asks whether it is alive
 
@@ -177,6 +178,7 @@ func (r *runner) runOne(c *Case) {
 		return
 	}
 	r.alone.RLock()
+	autopsies := r.autopsies
 	result := r.judge(c)
 	died := r.alive() != nil
 	r.alone.RUnlock()
@@ -186,7 +188,7 @@ func (r *runner) runOne(c *Case) {
 	}
 	r.alone.Lock()
 	defer r.alone.Unlock()
-	r.autopsy(c, result)
+	r.autopsy(c, result, autopsies)
 }
 
 // obstacle says why c cannot be run.
