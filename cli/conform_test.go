@@ -31,11 +31,15 @@ func listenFCGI(t *testing.T) (net.Listener, string) {
 	return ln, "fcgi://" + ln.Addr().String()
 }
 
-// conformApp runs gangway conform app in this process.
+// conformApp runs gangway conform app.
 func conformApp(args ...string) (code int, out, diag string) {
 	var stdout, stderr bytes.Buffer
-	code = run(append([]string{"gangway", "conform", "app"}, args...), streams{strings.NewReader(""), &stdout, &stderr})
-	return code, stdout.String(), stderr.String()
+	cmd := exec.Command("gangway", append([]string{"conform", "app"}, args...)...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		return -1, "", err.Error()
+	}
+	return cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()
 }
 
 func readReportFile(t *testing.T, path string) *conformance.Report {
@@ -45,11 +49,11 @@ func readReportFile(t *testing.T, path string) *conformance.Report {
 	return r
 }
 
-// dying answers 100 requests, enough for the preflight; then nobody listens any more.
+// dying answers 60 requests, enough for the preflight; then nobody listens any more.
 func dying(ln net.Listener) http.Handler {
 	var requests atomic.Int32
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if requests.Add(1) == 100 {
+		if requests.Add(1) == 60 {
 			ln.Close()
 		}
 	})
