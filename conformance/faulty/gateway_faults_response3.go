@@ -166,7 +166,7 @@ var misanswersBody = []misanswer{
 		},
 	},
 	{
-		slug:   "silence-is-end",
+		slug:   "stopped-is-ended",
 		does:   "It takes an application that has stopped for one that has ended.",
 		breaks: "6.1/script-timeout-after-headers",
 		sent:   func(a *answer, _ *cgiResponse) { a.body = completed{a.body, os.ErrDeadlineExceeded} },
