@@ -1,0 +1,70 @@
+package server
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// A request whose token is divided between two records, hand-written after FastCGI 1.0 sections 3.3, 3.4 and 5.1.
+const (
+	beginRecord  = "\x01\x01\x00\x01\x00\x08\x00\x00" + "\x00\x01\x01\x00\x00\x00\x00\x00"
+	paramsRecord = "\x01\x04\x00\x01\x00\x0a\x02\x00" + "\x0e\x05HTTP_X_C" + "PP"
+	paramsRest   = "\x01\x04\x00\x01\x00\x0b\x00\x00" + "ONFORMtoken"
+	paramsEnd    = "\x01\x04\x00\x01\x00\x00\x00\x00"
+	getValues    = "\x01\x09\x00\x00\x00\x11\x01\x00" + "\x0f\x00FCGI_MPXS_CONNS" + "P"
+)
+
+func TestSniff(t *testing.T) {
+	tests := []struct {
+		name    string
+		dialect dialect
+		raw     string
+		text    string
+		done    bool
+	}{
+		{"fastcgi", fastCGI{}, beginRecord + paramsRecord + paramsRest, "\x0e\x05HTTP_X_CONFORMtoken", false},
+		{"fastcgi, all", fastCGI{}, beginRecord + paramsRecord + paramsEnd, "\x0e\x05HTTP_X_C", true},
+		{"fastcgi, part of a record", fastCGI{}, beginRecord + paramsRecord[:10], "", false},
+		{"not fastcgi", fastCGI{}, "GET / HTTP/1.1", "", true},
+		{"scgi", simpleCGI{}, "12:hello world!,", "12:hello world!,", true},
+		{"scgi, part", simpleCGI{}, "12:hello", "12:hello", false},
+		{"not scgi", simpleCGI{}, "GET / HTTP/1.1", "GET / HTTP/1.1", true},
+		{"uwsgi", microWSGI{}, "\x00\x05\x00\x00\x01\x00a\x00\x00", "\x00\x05\x00\x00\x01\x00a\x00\x00", true},
+		{"uwsgi, part", microWSGI{}, "\x00\x05\x00\x00\x01", "\x00\x05\x00\x00\x01", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			text, done := tt.dialect.sniff([]byte(tt.raw))
+			assert.Equal(t, tt.text, string(text))
+			assert.Equal(t, tt.done, done)
+		})
+	}
+}
+
+func TestChat(t *testing.T) {
+	answer, n := fastCGI{}.chat([]byte(getValues + beginRecord))
+	assert.Equal(t, len(getValues), n)
+	assert.Equal(t, "\x01\x0a\x00\x00\x00\x12\x00\x00"+"\x0f\x01FCGI_MPXS_CONNS0", string(answer))
+	answer, n = fastCGI{}.chat([]byte("\x01\xc8\x00\x00\x00\x00\x00\x00"))
+	assert.Equal(t, 8, n)
+	assert.Equal(t, "\x01\x0b\x00\x00\x00\x08\x00\x00"+"\xc8\x00\x00\x00\x00\x00\x00\x00", string(answer))
+	for i := range getValues {
+		_, n = fastCGI{}.chat([]byte(getValues[:i]))
+		assert.Zero(t, n)
+	}
+	_, n = fastCGI{}.chat([]byte(beginRecord))
+	assert.Zero(t, n)
+}
+
+func FuzzSniff(f *testing.F) {
+	f.Add([]byte(beginRecord + paramsRecord + paramsRest + paramsEnd))
+	f.Add([]byte("12:hello world!,"))
+	f.Fuzz(func(_ *testing.T, raw []byte) {
+		for _, d := range []dialect{fastCGI{}, simpleCGI{}, microWSGI{}} {
+			d.sniff(raw)
+			d.chat(raw)
+			d.refuse(raw)
+		}
+	})
+}
