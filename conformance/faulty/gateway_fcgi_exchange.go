@@ -157,7 +157,7 @@ func (x *fcgiExchange) understand() error {
 		return x.misread
 	}
 	switch {
-	case h.Version != wire.Version1 && !x.conn.backend.fault.is("any-version"):
+	case h.Version != wire.Version1 && !x.conn.backend.fault.is("any-record-version"):
 		return fmt.Errorf("version %d", h.Version)
 	case h.RequestID != requestID:
 		return nil // of a request that is not active, or of management
@@ -218,7 +218,7 @@ func (x *fcgiExchange) record() (wire.Header, []byte, error) {
 		if h, content := x.passes(); content != nil {
 			return h, content, nil
 		}
-		if len(x.conn.in) > 0 && x.conn.in[0] != wire.Version1 && !x.conn.backend.fault.is("any-version") {
+		if len(x.conn.in) > 0 && x.conn.in[0] != wire.Version1 && !x.conn.backend.fault.is("any-record-version") {
 			return h, nil, errors.New("what came is not FastCGI 1.0")
 		}
 		if !x.conn.backend.fault.is("one-limit-for-all") || !x.heard.Load() {

@@ -138,7 +138,7 @@ var gatewayConnectionFaults = []Fault{
 		"fcgi-client/3.5/open-while-active scgi-client/2/open-while-active"),
 	speechFault("logs-nothing", "It does not log the error stream.", "fcgi-client/6.1/stderr-to-log"),
 	speechFault("logs-raw", "It logs the error stream as it is.", "fcgi-client/6.1/stderr-log-injection"),
-	speechFault("any-version", "It takes records of any version.", "fcgi-client/3.3/version-2"),
+	speechFault("any-record-version", "It takes records of any version.", "fcgi-client/3.3/version-2"),
 	speechFault("passes-http", "It passes on what is no record.", "fcgi-client/3.3/http-instead-of-fcgi"),
 	speechFault("whole-headers-only", "It takes a first byte that comes alone for a broken connection.",
 		"fcgi-client/3.3/one-byte-segments"),
