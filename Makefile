@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/gangway
@@ -43,6 +43,10 @@ fuzz: ## run each fuzz target for a moment, or for FUZZTIME (20000x, 10m)
 cross: ## build for macOS and Windows, and vet the tests there
 	GOOS=darwin go build ./... && GOOS=darwin go vet ./...
 	GOOS=windows go build ./... && GOOS=windows go vet ./...
+
+.PHONY: conformance-peers
+conformance-peers: ## run the conformance suite on well-known programs, or on PEERS, and write conformance/RESULTS.md
+	go run ./conformance/peers $(PEERS)
 
 .PHONY: clean
 clean: ## remove what the other targets built
