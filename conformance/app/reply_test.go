@@ -47,3 +47,14 @@ func TestPad(t *testing.T) {
 	assert.Equal(t, "\x01\x05\x00\x01\x00\x03\x02\x00abc!!\x01\x05\x00\x01\x00\x00\x02\x00!!", string(pad(records, 2, '!')))
 	assert.Equal(t, "\x01\x05\x00\x01\x00\x03\x00\x00abc\x01\x05\x00\x01\x00\x00\x01\x00!", string(pad(records, 1, '!', 1)))
 }
+
+func FuzzParseReply(f *testing.F) {
+	f.Add([]byte("Content-Type: a/b\r\n\r\nbody"))
+	f.Add([]byte("HTTP/1.1 200 OK\nA:\n\n"))
+	f.Fuzz(func(t *testing.T, response []byte) {
+		r, fault := parseReply(response)
+		if fault == "" && (len(r.fields) == 0 || len(r.body) >= len(response)) {
+			t.Fatalf("%q is no response with %d fields and %q", response, len(r.fields), r.body)
+		}
+	})
+}
