@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"cmp"
 	"crypto/tls"
 	"iter"
 	"strconv"
@@ -8,8 +9,9 @@ import (
 )
 
 // All yields every meta-variable of the request, each name once; encoders range over it instead of building a map.
-// Vars win over the fields. A variable with an empty value is left out, which RFC 3875 4.1 calls the same, except those
-// that must exist: GATEWAY_INTERFACE, SERVER_SOFTWARE, SERVER_PROTOCOL, SERVER_NAME, SERVER_PORT, REQUEST_METHOD,
+// Vars win over the fields, and one with an empty value removes what a field would make. A variable that a field makes is
+// left out if it is empty, which RFC 3875 4.1 calls the same, except those of the request header and those that must exist:
+// GATEWAY_INTERFACE, SERVER_SOFTWARE, SERVER_PROTOCOL, SERVER_NAME, SERVER_PORT, REQUEST_METHOD,
 // SCRIPT_NAME (but for an Authorizer, FastCGI 1.0 section 6.3), QUERY_STRING and REMOTE_ADDR.
 //
 // Repeated header fields are joined, Cookie by "; ", others by ", ". A header field whose name has another character than
@@ -53,7 +55,7 @@ func (e *varEncoder) request(r *Request) bool {
 	}
 	return e.must("GATEWAY_INTERFACE", "CGI/1.1") &&
 		e.must("SERVER_SOFTWARE", "gangway") &&
-		e.must("SERVER_PROTOCOL", r.Proto) &&
+		e.must("SERVER_PROTOCOL", cmp.Or(r.Proto, "HTTP/1.0")) &&
 		e.must("REQUEST_METHOD", r.Method) &&
 		e.must("QUERY_STRING", r.Query) &&
 		e.opt("REQUEST_URI", r.URI) &&
@@ -130,7 +132,7 @@ func (e *varEncoder) header(r *Request) bool {
 		if !ok || seen.before(i) {
 			continue
 		}
-		if !e.opt(name, seen.joined(i)) {
+		if e.set.last(name) < 0 && !e.yield(name, seen.joined(i)) {
 			return false
 		}
 	}
@@ -139,11 +141,25 @@ func (e *varEncoder) header(r *Request) bool {
 
 func (e *varEncoder) vars(vars []Var) bool {
 	for i, v := range vars {
-		if v.Value != "" && e.set.last(v.Name) == i && !e.yield(v.Name, v.Value) {
+		if e.set.last(v.Name) != i || v.Value == "" && ofField(v.Name) {
+			continue
+		}
+		if !e.yield(v.Name, v.Value) {
 			return false
 		}
 	}
 	return true
+}
+
+// ofField reports whether a field of Request makes the variable.
+func ofField(name string) bool {
+	switch name {
+	case "CONTENT_TYPE", "CONTENT_LENGTH", "GATEWAY_INTERFACE", "SERVER_SOFTWARE", "PATH_TRANSLATED", "FCGI_DATA_LENGTH",
+		"FCGI_DATA_LAST_MOD", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_TLS_SNI", "SSL_CLIENT_S_DN":
+		return true
+	}
+	p := varParser{r: new(Request)}
+	return strings.HasPrefix(name, "HTTP_") || p.field(name) != nil
 }
 
 // scanLimit is the length up to which a scan beats a map, and beyond which it would let a client burn our time.

@@ -258,3 +258,22 @@ func FuzzParseVars(f *testing.F) {
 		}
 	})
 }
+
+func TestEmptyValues(t *testing.T) {
+	req := &Request{
+		Method: "GET", URI: "/", Scheme: "https", Header: Header{{Name: "X-Empty"}, {Name: "X-Gone", Value: "x"}},
+		Vars: []Var{{Name: "OWN"}, {Name: "HTTPS"}, {Name: "HTTP_X_GONE"}, {Name: "SCRIPT_NAME"}, {Name: "REMOTE_PORT"}},
+	}
+	got := maps.Collect(req.All())
+	for _, name := range []string{"OWN", "HTTP_X_EMPTY", "SCRIPT_NAME"} {
+		value, there := got[name]
+		assert.True(t, there && value == "", name)
+	}
+	for _, name := range []string{"HTTPS", "HTTP_X_GONE", "REMOTE_PORT"} {
+		assert.NotContains(t, got, name)
+	}
+	assert.Equal(t, "HTTP/1.0", got["SERVER_PROTOCOL"], "it has to exist")
+	back, err := ParseVars(maps.All(got))
+	require.NoError(t, err)
+	assert.Equal(t, got, maps.Collect(back.All()))
+}

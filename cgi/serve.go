@@ -46,10 +46,12 @@ func (i *Invocation) Serve(ctx context.Context, h adapters.Handler) error {
 		h = adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) { return nil, bad })
 	}
 	req.Stderr = i.Stderr
-	whole, err := adapters.Answer(ctx, i.Stdout, h, req)
+	whole, err := i.answer(ctx, h, req)
 	if body, ok := req.Body.(*adapters.ExactBody); ok {
 		body.Shut(func() error { return i.setDeadline(time.Unix(1, 0)) })
-		i.linger(body)
+		if ctx.Err() == nil {
+			i.linger(body)
+		}
 	}
 	if err != nil && i.Log != nil {
 		adapters.LogFailure(ctx, i.Log, err)
@@ -67,8 +69,8 @@ var ownVars = []string{"", "PATH", "PWD", "OLDPWD", "SHLVL", "_"}
 func (i *Invocation) request() (*adapters.Request, error) {
 	req, err := adapters.ParseVars(func(yield func(name, value string) bool) {
 		for _, v := range i.Env {
-			name, value, _ := strings.Cut(v, "=")
-			if !slices.Contains(ownVars, name) && !yield(name, value) {
+			name, value, ok := strings.Cut(v, "=")
+			if ok && !slices.Contains(ownVars, name) && !yield(name, value) {
 				return
 			}
 		}
@@ -85,6 +87,32 @@ func (i *Invocation) request() (*adapters.Request, error) {
 		req.ContentLength = 0
 	}
 	return req, err
+}
+
+// answer is adapters.Answer, but does not wait long for a body that nothing can interrupt when ctx is over: the process
+// was told to end.
+func (i *Invocation) answer(ctx context.Context, h adapters.Handler, req *adapters.Request) (whole bool, err error) {
+	type answered struct {
+		whole bool
+		err   error
+	}
+	done := make(chan answered, 1)
+	go func() {
+		whole, err := adapters.Answer(ctx, i.Stdout, h, req)
+		done <- answered{whole, err}
+	}()
+	select {
+	case a := <-done:
+		return a.whole, a.err
+	case <-ctx.Done():
+	}
+	i.setDeadline(time.Unix(1, 0))
+	select {
+	case a := <-done:
+		return a.whole, a.err
+	case <-time.After(drainTime / 2):
+		return false, fmt.Errorf("%w: %w", adapters.ErrAborted, context.Cause(ctx))
+	}
 }
 
 // drainTime is how long the web server may take to send the rest of a body that nobody wants.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
@@ -117,10 +118,11 @@ func TestInvocationVariables(t *testing.T) {
 		"REQUEST_METHOD=GET", "REQUEST_URI=/a?b", "QUERY_STRING=other", "SERVER_PROTOCOL=HTTP/1.0", "SERVER_NAME=n",
 		"SERVER_PORT=80", "SERVER_SOFTWARE=Apache", "GATEWAY_INTERFACE=CGI/1.1", "SCRIPT_NAME=/s", "PATH_INFO=/p\xff",
 		"PATH_TRANSLATED=/elsewhere", "REMOTE_ADDR=192.0.2.1", "HTTP_COOKIE=a=b; c", "UNIQUE_ID=x", "CONTENT_LENGTH=0",
-		"EMPTY=", "no equals sign", "=C:=C:\\", "PATH=/bin", "HTTP_PROXY=evil", "PWD=/", "_=x",
+		"EMPTY=",
+		"no equals sign", "=C:=C:\\", "PATH=/bin", "HTTP_PROXY=evil", "PWD=/", "_=x",
 	}
 	want := map[string]string{}
-	for _, v := range env[:15] {
+	for _, v := range env[:16] {
 		name, value, _ := strings.Cut(v, "=")
 		want[name] = value
 	}
@@ -201,4 +203,19 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 func (e endless) Close() error {
 	io.WriteString(e.stderr, "closed\n")
 	return nil
+}
+
+// TestInvocationIsToldToEnd has the web server hold the body back on a pipe that knows no deadline.
+func TestInvocationIsToldToEnd(t *testing.T) {
+	stdin, web := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	env := []string{"REQUEST_METHOD=POST", "CONTENT_LENGTH=5"}
+	reads := handler(func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
+		_, err := io.ReadAll(req.Body)
+		return nil, err
+	})
+	err := (&cgi.Invocation{Env: env, Stdin: stdin, Stdout: io.Discard}).Serve(ctx, reads)
+	assert.ErrorIs(t, err, adapters.ErrAborted)
+	web.Close() // and the Read ends
 }
