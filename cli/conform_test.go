@@ -98,7 +98,7 @@ func TestConformRestart(t *testing.T) {
 		}
 	}()
 	file := filepath.Join(t.TempDir(), "r.json")
-	_, out, _ := conformApp("fcgi+unix://"+path, "fcgi/3.3", "--restart", "echo >"+asked+"; sleep 0.2",
+	_, out, _ := conformApp("fcgi+unix://"+path, "fcgi/3.3", "--restart", "echo >"+asked+"; sleep 0.2", "--jobs", "1",
 		"--report", "json="+file)
 	<-done
 	r := readReportFile(t, file)
