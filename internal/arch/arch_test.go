@@ -54,6 +54,9 @@ const graph = `
 	fastcgi/wire, scgi/wire, scgi/uwsgi < conformance, conformance/...;
 	conformance, conformance/echo < conformance/app, conformance/server, conformance/script;
 	conformance < conformance/report;
+	# The table of results, and the programs that it needs, use all of it as others do.
+	adapters/..., fastcgi/..., scgi/..., cgi, egi/..., conformance, conformance/...
+	< conformance/peers, conformance/peers/...;
 
 	# The reference application as a program of its own, for tests with web servers.
 	adapters/adaptertest, adapters/open, cgi < adapters/adaptertest/script;
@@ -69,7 +72,7 @@ const graph = `
 	github.com/stretchr/testify/... < adapters/adaptertest, internal/peer;
 	github.com/tg123/go-htpasswd < adapters/middleware;
 	github.com/urfave/cli/v2 < cli;
-	github.com/yookoala/gofast < fastcgi/gofast, bench/...;
+	github.com/yookoala/gofast < fastcgi/gofast, bench/..., conformance/peers/...;
 `
 
 const module = "github.com/gangway-go/gangway"
