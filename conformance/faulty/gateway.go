@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// Gateway is a web server that lets an application answer, over FastCGI, SCGI, uwsgi or as a CGI program. Its layout is the one
-// that package conformance/server wants of every server. It speaks HTTP/1.1 (RFC 9112), strictly, and HTTP/2 without TLS to
-// clients that begin with it; TLS is a matter of the listener. The fields must not change once Serve has been called.
+// Gateway is a web server that lets an application answer, over FastCGI, SCGI, uwsgi or as a CGI program. Its layout is
+// the one that package conformance/server wants of every server. It speaks HTTP/1.1 (RFC 9112), strictly, and HTTP/2
+// without TLS to clients that begin with it; TLS is a matter of the listener. The fields must not change once Serve has
+// been called.
 type Gateway struct {
 	Fault   string        // the name of the one thing that is wrong; nothing if empty
 	App     string        // the address of the application, as package conformance/server takes it

@@ -157,7 +157,8 @@ var misreportsHead = []misreport{
 		},
 	},
 	{
-		"old-interface", "It says that it speaks CGI/1.0.", "4.1.4/gateway-interface", setting("GATEWAY_INTERFACE", "CGI/1.0"),
+		"old-interface", "It says that it speaks CGI/1.0.",
+		"4.1.4/gateway-interface", setting("GATEWAY_INTERFACE", "CGI/1.0"),
 	},
 }
 

@@ -13,7 +13,8 @@ var misreportsTail = []misreport{
 		changing("REMOTE_ADDR", func(s string) string { return net.JoinHostPort(s, "1") }),
 	},
 	{
-		"brackets-addr", "It puts an IPv6 address in brackets.", "4.1.8/remote-addr-v6", changing("REMOTE_ADDR", func(s string) string {
+		"brackets-addr", "It puts an IPv6 address in brackets.",
+		"4.1.8/remote-addr-v6", changing("REMOTE_ADDR", func(s string) string {
 			if strings.Contains(s, ":") {
 				return "[" + s + "]"
 			}
@@ -37,17 +38,21 @@ var misreportsTail = []misreport{
 		},
 	},
 	{
-		"invents-host", "It sets REMOTE_HOST to what is no host name.", "4.1.9/remote-host", setting("REMOTE_HOST", "not known"),
+		"invents-host", "It sets REMOTE_HOST to what is no host name.",
+		"4.1.9/remote-host", setting("REMOTE_HOST", "not known"),
 	},
 	{
-		"invents-ident", "It sets REMOTE_IDENT without having asked.", "4.1.10/remote-ident", setting("REMOTE_IDENT", "nobody"),
+		"invents-ident", "It sets REMOTE_IDENT without having asked.",
+		"4.1.10/remote-ident", setting("REMOTE_IDENT", "nobody"),
 	},
 	{
 		"user-with-password", "It adds the password to REMOTE_USER.",
-		"4.1.11/remote-user 4.1.11/remote-user-utf8", changing("REMOTE_USER", func(s string) string { return s + ":gangway" }),
+		"4.1.11/remote-user 4.1.11/remote-user-utf8",
+		changing("REMOTE_USER", func(s string) string { return s + ":gangway" }),
 	},
 	{
-		"user-ascii", "It replaces what is not ASCII in REMOTE_USER.", "4.1.11/remote-user-utf8", changing("REMOTE_USER", ascii),
+		"user-ascii", "It replaces what is not ASCII in REMOTE_USER.",
+		"4.1.11/remote-user-utf8", changing("REMOTE_USER", ascii),
 	},
 	{
 		"field-sets-user", "It sets REMOTE_USER to the field Remote-User.",
@@ -74,7 +79,8 @@ var misreportsTail = []misreport{
 		},
 	},
 	{
-		"head-becomes-get", "It hands over HEAD as GET.", "4.1.12/request-method-head", changing("REQUEST_METHOD", func(s string) string {
+		"head-becomes-get", "It hands over HEAD as GET.",
+		"4.1.12/request-method-head", changing("REQUEST_METHOD", func(s string) string {
 			if s == "HEAD" {
 				return "GET"
 			}
@@ -82,7 +88,8 @@ var misreportsTail = []misreport{
 		}),
 	},
 	{
-		"get-becomes-head", "It hands over GET as HEAD.", "4.1.12/request-method-get", changing("REQUEST_METHOD", func(s string) string {
+		"get-becomes-head", "It hands over GET as HEAD.",
+		"4.1.12/request-method-get", changing("REQUEST_METHOD", func(s string) string {
 			if s == "GET" {
 				return "HEAD"
 			}
@@ -92,8 +99,8 @@ var misreportsTail = []misreport{
 	{
 		"others-become-trace", "It hands over all methods but GET and HEAD as TRACE.",
 		"4.1.12/request-method-post 4.1.12/request-method-put 4.1.12/request-method-delete 4.1.12/request-method-options " +
-			"4.1.12/request-method-patch 4.1.12/request-method-propfind 4.1.12/request-method-case 4.1.12/request-method-token " +
-			"4.1.12/request-method-override",
+			"4.1.12/request-method-patch 4.1.12/request-method-propfind 4.1.12/request-method-case " +
+			"4.1.12/request-method-token 4.1.12/request-method-override",
 		changing("REQUEST_METHOD", func(s string) string {
 			if s == "GET" || s == "HEAD" {
 				return s
@@ -149,11 +156,13 @@ var misreportsTail = []misreport{
 	},
 	{
 		"always-http-1.1", "It sets SERVER_PROTOCOL to HTTP/1.1 for HTTP/1.0 too.",
-		"4.1.16/server-protocol", changing("SERVER_PROTOCOL", func(s string) string { return strings.Replace(s, "/1.0", "/1.1", 1) }),
+		"4.1.16/server-protocol",
+		changing("SERVER_PROTOCOL", func(s string) string { return strings.Replace(s, "/1.0", "/1.1", 1) }),
 	},
 	{
 		"http2-without-minor", "It sets SERVER_PROTOCOL to HTTP/2.",
-		"4.1.16/server-protocol-h2", changing("SERVER_PROTOCOL", func(s string) string { return strings.Replace(s, "/2.0", "/2", 1) }),
+		"4.1.16/server-protocol-h2",
+		changing("SERVER_PROTOCOL", func(s string) string { return strings.Replace(s, "/2.0", "/2", 1) }),
 	},
 	{
 		"odd-software", "It sets SERVER_SOFTWARE to what is no product.",
@@ -164,7 +173,8 @@ var misreportsTail = []misreport{
 		"4.1.18/https-variable 4.1.18/header-https", setting("HTTPS", "on"),
 	},
 	{
-		"value-ascii", "It replaces what is not ASCII in fields.", "4.1.18/http-value-latin1", changing("HTTP_X_VALUE", ascii),
+		"value-ascii", "It replaces what is not ASCII in fields.",
+		"4.1.18/http-value-latin1", changing("HTTP_X_VALUE", ascii),
 	},
 	{
 		"keeps-lower-case", "It does not change the names of fields that begin with a small letter.",
@@ -198,7 +208,8 @@ var misreportsTail = []misreport{
 		},
 	},
 	{
-		"host-without-port", "It takes the port off HTTP_HOST.", "4.1.18/http-host", changing("HTTP_HOST", func(s string) string {
+		"host-without-port", "It takes the port off HTTP_HOST.",
+		"4.1.18/http-host", changing("HTTP_HOST", func(s string) string {
 			name, _ := splitHost(s)
 			return name
 		}),

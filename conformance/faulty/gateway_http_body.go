@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// gatewayBody is the body of a request whose length is known; the client sends it while the application may already answer.
+// gatewayBody is the body of a request whose length is known; the client sends it while the application may already
+// answer.
 type gatewayBody struct {
 	conn *gatewayConn
 	gone context.CancelCauseFunc
@@ -32,7 +33,8 @@ type gatewayBody struct {
 func (c *gatewayConn) attach(r *gatewayRequest, body *gatewayBody) error {
 	fault := c.gateway.fault
 	body.wait = r.proto == "HTTP/1.1" && r.has("Expect", "100-continue") && r.length != 0 && !fault.is("never-continues")
-	if fault.is("continues-at-once") && body.wait || fault.is("continues-old-clients") && r.proto == "HTTP/1.0" && r.length > 0 {
+	old := r.proto == "HTTP/1.0" && r.length > 0
+	if fault.is("continues-at-once") && body.wait || fault.is("continues-old-clients") && old {
 		c.send100()
 		body.wait = false
 	}

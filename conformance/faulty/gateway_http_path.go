@@ -69,8 +69,8 @@ func (r *gatewayRequest) setHost(host string) {
 	}
 }
 
-// decodePath decodes a path once. It takes neither control characters nor an encoded slash, for a decoded path could not tell it
-// from one that divides.
+// decodePath decodes a path once. It takes neither control characters nor an encoded slash, for a decoded path could
+// not tell it from one that divides.
 func (g *Gateway) decodePath(raw string) (string, bool) {
 	var b strings.Builder
 	for i := 0; i < len(raw); i++ {
@@ -222,11 +222,15 @@ func unhex(c byte) byte {
 	return c&^0x20 - 'A' + 10
 }
 
+func isAlphanumeric(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}
+
 // isToken is RFC 9110 section 5.6.2.
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
+		if !isAlphanumeric(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
 			return false
 		}
 	}
@@ -272,7 +276,7 @@ func isHost(s string) bool {
 	}
 	for i := range len(name) {
 		c := name[i]
-		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-' || c == '.' || c == '_') {
+		if !isAlphanumeric(c) && c != '-' && c != '.' && c != '_' {
 			return false
 		}
 	}

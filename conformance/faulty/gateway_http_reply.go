@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// reply is where the response to one request goes. After interim responses there is begin, Write as often as needed, and end or cut.
+// reply is where the response to one request goes. After interim responses there is begin, Write as often as needed,
+// and end or cut.
 type reply interface {
 	// interim sends an interim response, to clients that can have one.
 	interim(status int, fields []Var) error
@@ -77,7 +78,8 @@ func (o *reply1) method() string {
 
 // old says whether the client does not know HTTP/1.1.
 func (o *reply1) old() bool {
-	return o.request != nil && o.request.proto == "HTTP/1.0" && !o.conn.gateway.fault.in("chunks-for-old-clients", "old-chunks")
+	old := o.request != nil && o.request.proto == "HTTP/1.0"
+	return old && !o.conn.gateway.fault.in("chunks-for-old-clients", "old-chunks")
 }
 
 // askForBody sends 100 Continue unless the response begins meanwhile.
@@ -123,7 +125,7 @@ func (o *reply1) begin(status int, reason string, fields []Var, length int64) er
 	defer o.mu.Unlock()
 	o.begun = true
 	o.conn.deaf = status == http.StatusBadGateway && o.conn.gateway.fault.is("error-hides-next")
-	o.silent = !o.talks(status) && bodiless(o.method(), status) && !(o.method() == "HEAD" && o.conn.gateway.fault.is("head-with-body"))
+	o.silent = !o.talks(status) && bodiless(o.method(), status)
 	if o.conn.gateway.fault.is("date-of-both") {
 		fields = append(fields, serverFields(nil)...)
 	}
@@ -148,10 +150,16 @@ func (o *reply1) begin(status int, reason string, fields []Var, length int64) er
 	return o.conn.bw.Flush()
 }
 
-// talks says whether this is a mutant that sends a body with a status that has none.
+// talks says whether this is a mutant that sends a body where there is none.
 func (o *reply1) talks(status int) bool {
 	f := o.conn.gateway.fault
-	return status == http.StatusNoContent && f.is("nothing-has-body") || status == http.StatusNotModified && f.is("unmodified-has-body")
+	switch status {
+	case http.StatusNoContent:
+		return f.is("nothing-has-body")
+	case http.StatusNotModified:
+		return f.is("unmodified-has-body")
+	}
+	return o.method() == http.MethodHead && f.is("head-with-body")
 }
 
 // serverFields are the fields that the gateway adds unless the application has them.
@@ -193,7 +201,8 @@ func (o *reply1) end() {
 	o.conn.bw.Flush()
 }
 
-// cut ends the connection so that nobody takes it for the end of the response: where that is the end of the connection, it breaks.
+// cut ends the connection so that nobody takes it for the end of the response: where that is the end of the connection,
+// it breaks.
 func (o *reply1) cut() {
 	o.failed = true
 	if tcp, ok := o.conn.Conn.(*net.TCPConn); ok && !o.chunked {

@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// hidden are the fields that do not become variables: they have a variable of their own, carry secrets, or concern the connection
-// only (RFC 3875 section 4.1.18); and Proxy would become the variable that sets a proxy (CVE-2016-5385).
+// hidden are the fields that do not become variables: they have a variable of their own, carry secrets, or concern the
+// connection only (RFC 3875 section 4.1.18); and Proxy would become the variable that sets a proxy (CVE-2016-5385).
 var hidden = map[string]bool{
 	"CONTENT_LENGTH": true, "CONTENT_TYPE": true, "AUTHORIZATION": true, "PROXY_AUTHORIZATION": true, "PROXY": true,
-	"CONNECTION": true, "KEEP_ALIVE": true, "TRANSFER_ENCODING": true, "TE": true, "TRAILER": true, "UPGRADE": true, "EXPECT": true,
+	"CONNECTION": true, "KEEP_ALIVE": true, "TRANSFER_ENCODING": true, "TE": true, "TRAILER": true, "UPGRADE": true,
+	"EXPECT": true,
 }
 
 // variables makes the meta-variables of a request, RFC 3875 section 4.1.
@@ -86,12 +87,12 @@ func (g *Gateway) protocolVariables(vars []Var, r *gatewayRequest) []Var {
 	return vars
 }
 
-// variableName makes the name of a variable of a field's. Two fields whose names differ must not become one variable, so there are
-// names that no variable is made of: all that have other characters than letters, digits and hyphens.
+// variableName makes the name of a variable of a field's. Two fields whose names differ must not become one variable,
+// so there are names that no variable is made of: all that have other characters than letters, digits and hyphens.
 func variableName(field string) (string, bool) {
 	for i := range len(field) {
 		c := field[i]
-		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-') {
+		if !isAlphanumeric(c) && c != '-' {
 			return "", false
 		}
 	}

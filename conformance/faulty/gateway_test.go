@@ -143,7 +143,9 @@ func TestGatewaySpeaksHTTP2(t *testing.T) {
 	protocols.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{Protocols: protocols}
 	defer transport.CloseIdleConnections()
-	response, err := transport.RoundTrip(must(http.NewRequest("POST", "http://"+address+"/app/x", strings.NewReader("abc"))))
+	request, err := http.NewRequest("POST", "http://"+address+"/app/x", strings.NewReader("abc"))
+	require.NoError(t, err)
+	response, err := transport.RoundTrip(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	body, err := bufio.NewReader(response.Body).ReadString('y')
@@ -151,11 +153,4 @@ func TestGatewaySpeaksHTTP2(t *testing.T) {
 	assert.Equal(t, "body", body)
 	assert.Contains(t, <-app.vars, Var{"SERVER_PROTOCOL", "HTTP/2.0"})
 	assert.Equal(t, "abc", <-app.body)
-}
-
-func must[V any](v V, err error) V {
-	if err != nil {
-		panic(err)
-	}
-	return v
 }

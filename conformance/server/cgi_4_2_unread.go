@@ -6,38 +6,37 @@ import (
 	"github.com/gangway-go/gangway/conformance"
 )
 
-const quoteUnread = "The bytes of a body that the application did not read are taken for a request, which the client's neighbour on the " +
-	"connection has not sent."
+const quoteUnread = "The bytes of a body that the application did not read are taken for a request, which the " +
+	"client's neighbour on the connection has not sent."
 
 // cgi42Unread are the cases about bodies that the application does not read.
-func cgi42Unread() []conformance.Case {
-	return []conformance.Case{
-		{
-			Name: "cgi/4.2/body-pipelined-next", Level: conformance.Security, Quote: quoteUnread,
-			Sends:  "a POST request whose body looks like a request, and a GET request, at once; the application reads nothing",
-			Passes: "takes the GET for the next request, or closes the connection, and never the body",
-			Run: test(func(t *T) {
-				c := t.Client()
-				first := t.Request("POST", "/app/first", string(t.Request("GET", "/app/smuggled", "")))
-				_, r := c.Answer(first+t.Request("GET", "/app/next", ""), Early(plainOK))
-				t.Want(r, 200)
-				t.Check(!strings.Contains(r.Rest, "400"), "%s after the response", excerpt(r.Rest))
-				t.unsmuggled(c, "")
-			}),
-		},
-		{
-			Name: "cgi/4.2/body-unread-keepalive", Level: conformance.Security, Quote: quoteUnread,
-			Sends:  "a POST request whose body of 1 MB looks like requests, which the application does not read, and then a GET request",
-			Passes: "takes the GET for the next request, or closes the connection, and never a part of the body",
-			Run: test(func(t *T) {
-				c := t.Client()
-				smuggled := string(t.Request("GET", "/app/smuggled", ""))
-				_, r := c.Answer(t.Request("POST", "/app/first", strings.Repeat(smuggled, 1<<20/len(smuggled))), Early(plainOK))
-				t.Valid(r)
-				t.unsmuggled(c, t.Request("GET", "/app/next", ""))
-			}),
-		},
-	}
+var cgi42Unread = []conformance.Case{
+	{
+		Name: "cgi/4.2/body-pipelined-next", Level: conformance.Security, Quote: quoteUnread,
+		Sends:  "a POST request whose body looks like a request, and a GET request, at once; the application reads nothing",
+		Passes: "takes the GET for the next request, or closes the connection, and never the body",
+		Run: test(func(t *T) {
+			c := t.Client()
+			first := t.Request("POST", "/app/first", string(t.Request("GET", "/app/smuggled", "")))
+			_, r := c.Answer(first+t.Request("GET", "/app/next", ""), Early(plainOK))
+			t.Want(r, 200)
+			t.Check(!strings.Contains(r.Rest, "400"), "%s after the response", excerpt(r.Rest))
+			t.unsmuggled(c, "")
+		}),
+	},
+	{
+		Name: "cgi/4.2/body-unread-keepalive", Level: conformance.Security, Quote: quoteUnread,
+		Sends: "a POST request whose body of 1 MB looks like requests, which the application does not read, and then a " +
+			"GET request",
+		Passes: "takes the GET for the next request, or closes the connection, and never a part of the body",
+		Run: test(func(t *T) {
+			c := t.Client()
+			smuggled := string(t.Request("GET", "/app/smuggled", ""))
+			_, r := c.Answer(t.Request("POST", "/app/first", strings.Repeat(smuggled, 1<<20/len(smuggled))), Early(plainOK))
+			t.Valid(r)
+			t.unsmuggled(c, t.Request("GET", "/app/next", ""))
+		}),
+	},
 }
 
 const plainOK = "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
