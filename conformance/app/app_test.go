@@ -40,8 +40,8 @@ var peers = map[string]func(fault string) peer{
 	"uwsgi": func(fault string) peer { return &faulty.UWSGIApp{Fault: fault} },
 }
 
-// How long peers may take: a mutant is often silent where it should not be, and a slow machine does not make it right; of the
-// clean application it would be a false accusation.
+// How long peers may take: a mutant is often silent where it should not be, and a slow machine does not make it right;
+// of the clean application it would be a false accusation.
 const (
 	patience = 300 * time.Millisecond
 	enough   = time.Second
@@ -94,7 +94,9 @@ func TestClean(t *testing.T) {
 			t.Parallel()
 			passed := map[string]bool{}
 			for _, url := range []string{listen(t, "unix", scheme, scheme+"-app"), command(t, scheme, scheme+"-app")} {
-				cases := slices.DeleteFunc(app.New(url).Cases(), func(c conformance.Case) bool { return passed[c.Name] && c.Serial })
+				cases := slices.DeleteFunc(app.New(url).Cases(), func(c conformance.Case) bool {
+					return passed[c.Name] && c.Serial
+				})
 				for _, r := range run(t, url, cases, enough).Results {
 					if r.Outcome != conformance.Skip {
 						passed[r.Name] = true
@@ -197,12 +199,12 @@ func TestCases(t *testing.T) {
 }
 
 func TestURLs(t *testing.T) {
-	for _, url := range []string{"fcgi://127.0.0.1:9000", "scgi://[::1]:1/", "uwsgi://localhost:3031", "fcgi+unix:///run/x y",
-		"scgi+unix://x.sock", "uwsgi+exec:program --flag"} {
+	for _, url := range []string{"fcgi://127.0.0.1:9000", "scgi://[::1]:1/", "uwsgi://localhost:3031",
+		"fcgi+unix:///run/x y", "scgi+unix://x.sock", "uwsgi+exec:program --flag"} {
 		assert.NoError(t, app.New(url).Err(), url)
 	}
-	for _, url := range []string{"", "http://localhost", "fcgi://localhost", "fcgi://:9000", "fcgi:9000", "fcgi+unix:x", "fcgi+unix://",
-		"fcgi+exec:", "fcgi+fd:3", "fcgi://localhost:1/path", "fcgi://u@localhost:1", "fcgi://localhost:1?q"} {
+	for _, url := range []string{"", "http://localhost", "fcgi://localhost", "fcgi://:9000", "fcgi:9000", "fcgi+unix:x",
+		"fcgi+unix://", "fcgi+exec:", "fcgi+fd:3", "fcgi://localhost:1/path", "fcgi://u@localhost:1", "fcgi://localhost:1?q"} {
 		target := app.New(url)
 		assert.ErrorIs(t, target.Err(), app.ErrURL, url)
 		assert.Empty(t, target.Cases(), url)

@@ -12,10 +12,10 @@ func Cases() []conformance.Case {
 	return slices.Concat(fcgiCases(), scgiCases(), uwsgiCases())
 }
 
-// fcgiCases has a line for each file of cases.
+// fcgiCases has the cases of each section.
 func fcgiCases() []conformance.Case {
-	return slices.Concat(fcgi22(), fcgi32(), fcgi33(), fcgi34(), fcgi35(), fcgi41(), fcgi42(), fcgi51(), fcgi52(), fcgi53(),
-		fcgi54(), fcgi55(), fcgi61(), fcgi62(), fcgi63(), fcgi64(), fcgi7())
+	return slices.Concat(fcgi22(), fcgi32(), fcgi33(), fcgi34(), fcgi35(), fcgi41(), fcgi42(),
+		fcgi51(), fcgi52(), fcgi53(), fcgi54(), fcgi55(), fcgi61(), fcgi62(), fcgi63(), fcgi64(), fcgi7())
 }
 
 // protocol is what the target needs to know of the protocol that it speaks.

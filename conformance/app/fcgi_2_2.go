@@ -22,8 +22,7 @@ func fcgi22() []conformance.Case {
 	}, {
 		Name: "fcgi/2.2/listensock-unix",
 		Quote: "The Web server's choice of reliable transport, Unix stream pipes (AF_UNIX) or TCP/IP (AF_INET), is " +
-			"implicit " +
-			"in the internal state of the FCGI_LISTENSOCK_FILENO socket.",
+			"implicit in the internal state of the FCGI_LISTENSOCK_FILENO socket.",
 		Level: conformance.Must, Needs: []string{needExec},
 		Sends:  "a plain request to a program that it starts with a listening Unix socket as descriptor 0",
 		Passes: "serves the request",

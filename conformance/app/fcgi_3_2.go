@@ -11,16 +11,13 @@ import (
 )
 
 const (
-	quoteMember = "If FCGI_WEB_SERVER_ADDRS was bound, the application checks the peer IP address of the new " +
-		"connection for " +
-		"membership in the list."
+	quoteMember = "If FCGI_WEB_SERVER_ADDRS was bound, the application checks the peer IP address of the new connection " +
+		"for membership in the list."
 	quoteNoMember = "If the check fails (including the possibility that the connection didn't use TCP/IP transport), " +
-		"the " +
-		"application responds by closing the connection."
+		"the application responds by closing the connection."
 	quoteConcurrent = "An application may accept several concurrent transport connections, but it need not do so."
 	quoteAccept     = "A FastCGI application calls accept() on the socket referred to by file descriptor " +
-		"FCGI_LISTENSOCK_FILENO " +
-		"to accept a new transport connection."
+		"FCGI_LISTENSOCK_FILENO to accept a new transport connection."
 )
 
 // fcgi32 are the cases about accepting connections, FastCGI 1.0 section 3.2.

@@ -11,12 +11,10 @@ import (
 
 const (
 	quotePrefix = "A FastCGI record consists of a fixed-length prefix followed by a variable number of content and " +
-		"padding " +
-		"bytes."
+		"padding bytes."
 	quoteContent = "contentData: Between 0 and 65535 bytes of data, interpreted according to the record type."
 	quoteStream  = "A stream record is part of a stream, i.e. a series of zero or more non-empty records (length != 0) " +
-		"of the " +
-		"stream type, followed by an empty record (length == 0) of the stream type."
+		"of the stream type, followed by an empty record (length == 0) of the stream type."
 	quoteVersion = "version: Identifies the FastCGI protocol version. This specification documents FCGI_VERSION_1."
 	quoteType    = "type: Identifies the FastCGI record type, i.e. the general function that the record performs."
 	quoteAlign   = "We recommend that records be placed on boundaries that are multiples of eight bytes."
@@ -229,8 +227,7 @@ func fcgi33OutputOthers() []conformance.Case {
 	}, {
 		Name: "fcgi/3.3/output-record-types",
 		Quote: "Management records have a requestId value of zero, also called the null request ID. Application records " +
-			"have a " +
-			"nonzero requestId.",
+			"have a nonzero requestId.",
 		Level:  conformance.Must,
 		Sends:  "a plain request",
 		Passes: "sends only FCGI_STDOUT, FCGI_STDERR and FCGI_END_REQUEST of this request",

@@ -10,13 +10,11 @@ import (
 const (
 	quoteID    = "requestId: Identifies the FastCGI request to which the record belongs."
 	quoteReuse = "The Web server re-uses FastCGI request IDs; the application keeps track of the current state of each " +
-		"request " +
-		"ID on a given transport connection."
+		"request ID on a given transport connection."
 	quoteInactive = "While a request ID R is inactive, the application ignores records with requestId == R, except for " +
 		"FCGI_BEGIN_REQUEST records as just described."
 	quoteNullID = "Management records have a requestId value of zero, also called the null request ID. Application " +
-		"records have " +
-		"a nonzero requestId."
+		"records have a nonzero requestId."
 )
 
 // keepCase is the case without which others that need a kept connection say nothing.

@@ -9,8 +9,7 @@ import (
 )
 
 const quotePadding = "The protocol allows senders to pad the records they send, and requires receivers to interpret " +
-	"the " +
-	"paddingLength and skip the paddingData."
+	"the paddingLength and skip the paddingData."
 
 func fcgi33Padding() []conformance.Case {
 	var cases []conformance.Case
@@ -112,8 +111,7 @@ func fcgi33PaddingLooks() []conformance.Case {
 		Quote: quotePadding,
 		Level: conformance.Must, Echo: true,
 		Sends: "a POST request with a body of 3 bytes that pauses after the content of FCGI_PARAMS, before its padding, " +
-			"and " +
-			"within the padding",
+			"and within the padding",
 		Passes: "waits for the padding, skips it and gets the body",
 		Run: test(func(t *T) {
 			r, c := t.Post("", []byte("abc")), t.Connect()

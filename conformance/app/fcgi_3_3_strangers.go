@@ -42,12 +42,10 @@ func fcgi33Smuggling() []conformance.Case {
 	return []conformance.Case{{
 		Name: "fcgi/3.3/http-post-carrying-request",
 		Quote: "All data that flows over the transport connection is carried in FastCGI records. Who can make somebody " +
-			"send an " +
-			"HTTP request here must not be able to run scripts with its body.",
+			"send an HTTP request here must not be able to run scripts with its body.",
 		Level: conformance.Security,
 		Sends: "an HTTP request whose first bytes are a record header of version 80 for those who do not look, and in " +
-			"whose " +
-			"body a FastCGI request begins where that record ends",
+			"whose body a FastCGI request begins where that record ends",
 		Passes: "does not serve the request",
 		Run: test(func(t *T) {
 			// "POST / H" announces 0x202f bytes of content and 0x20 of padding.

@@ -12,17 +12,13 @@ import (
 
 const (
 	quoteLengths = "Lengths of 127 bytes and less can be encoded in one byte, while longer lengths are always encoded " +
-		"in four " +
-		"bytes"
-	quoteHighBit = "The high-order bit of the first byte of a length indicates the length's encoding. A high-order " +
-		"zero implies " +
-		"a one-byte encoding, a one a four-byte encoding."
-	quoteBinary = "This name-value pair format allows the sender to transmit binary values without additional " +
-		"encoding, and " +
-		"enables the receiver to allocate the correct amount of storage immediately even for large values."
+		"in four bytes"
+	quoteHighBit = "The high-order bit of the first byte of a length indicates the length's encoding. A high-order zero " +
+		"implies a one-byte encoding, a one a four-byte encoding."
+	quoteBinary = "This name-value pair format allows the sender to transmit binary values without additional encoding, " +
+		"and enables the receiver to allocate the correct amount of storage immediately even for large values."
 	quotePair = "FastCGI transmits a name-value pair as the length of the name, followed by the length of the value, " +
-		"followed " +
-		"by the name, followed by the value."
+		"followed by the name, followed by the value."
 )
 
 // fcgi34 are the cases about name-value pairs, FastCGI 1.0 section 3.4.

@@ -77,5 +77,17 @@ func fcgi35() []conformance.Case {
 			now := t.Descriptors()
 			t.Check(now < before+50, "it has %d descriptors open, and had %d before", now, before)
 		}),
+	}, {
+		Name: "fcgi/3.5/unread-body-loses-no-response",
+		Quote: "In this case the application closes the connection at the end of a specified request. If it does while " +
+			"bytes wait to be read, the system can throw away the response.",
+		Level:  conformance.Robustness,
+		Sends:  "a request with a body of 200 KB, which the echo application does not read, without FCGI_KEEP_CONN",
+		Passes: "serves the request: the whole response arrives",
+		Run: test(func(t *T) {
+			c := t.Connect()
+			go c.Send(t.Post("noread", make([]byte, 200_000)).Bytes())
+			c.Served(1)
+		}),
 	}}
 }

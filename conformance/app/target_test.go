@@ -103,7 +103,8 @@ func TestRestart(t *testing.T) {
 	assert.Error(t, target.Restart(t.Context()))
 }
 
-// TestRevival: a program of the suite's own that a case has killed comes back for the next ones, and its end is that case's.
+// TestRevival: a program of the suite's own that a case has killed comes back for the next ones, and its end is that
+// case's.
 func TestRevival(t *testing.T) {
 	target := app.New(command(t, "fcgi", "fcgi-app/ends-on-short-header"))
 	defer target.Close()

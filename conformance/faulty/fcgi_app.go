@@ -19,9 +19,9 @@ const (
 	fcgiMaxReqs  = 50
 )
 
-// FCGIApp is the echo application over FastCGI 1.0: all roles, requests that share a connection, bounded memory. It is event
-// driven: the goroutine that reads a connection also takes in the requests' bodies, which are only hashed, so that no request
-// waits for another; each request then has a goroutine that answers.
+// FCGIApp is the echo application over FastCGI 1.0: all roles, requests that share a connection, bounded memory. It is
+// event driven: the goroutine that reads a connection also takes in the requests' bodies, which are only hashed, so
+// that no request waits for another; each request then has a goroutine that answers.
 //
 // Serve may be called once; Close and Shutdown at any time.
 type FCGIApp struct {

@@ -13,8 +13,8 @@ import (
 // fcgiMaxParams is how many bytes of FCGI_PARAMS a request may have.
 const fcgiMaxParams = 1 << 20
 
-// fcgiRequest is an active request. The goroutine that reads the connection owns what the web server sends, until it starts
-// the answer.
+// fcgiRequest is an active request. The goroutine that reads the connection owns what the web server sends, until it
+// starts the answer.
 type fcgiRequest struct {
 	conn *fcgiConn
 	id   uint16
@@ -71,8 +71,8 @@ func (r *fcgiRequest) params(content []byte) {
 	r.parsed()
 }
 
-// set adds a variable. The last of several with one name counts. HTTP_PROXY, which comes from the client's field Proxy, would
-// be taken for the address of a proxy by libraries that the application uses.
+// set adds a variable. The last of several with one name counts. HTTP_PROXY, which comes from the client's field Proxy,
+// would be taken for the address of a proxy by libraries that the application uses.
 func (r *fcgiRequest) set(name, value string) {
 	if name == "HTTP_PROXY" && !r.fault("passes-proxy") {
 		return
