@@ -22,6 +22,7 @@ type T struct {
 
 	mu       sync.Mutex
 	cleanups []func()
+	ended    bool // cleanups have been called
 	infos    []string
 	pace     time.Duration
 }
@@ -78,11 +79,17 @@ func (t *T) Try(patience time.Duration, run func(*T)) Outcome {
 // Note puts a remark into the wire log.
 func (t *T) Note(format string, args ...any) { t.log.add(0, Noted, fmt.Appendf(nil, format, args...)) }
 
-// Cleanup calls f when the case has ended, the last one first.
+// Cleanup calls f when the case has ended, the last one first; at once if it has ended already.
 func (t *T) Cleanup(f func()) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.cleanups = append(t.cleanups, f)
+	ended := t.ended
+	if !ended {
+		t.cleanups = append(t.cleanups, f)
+	}
+	t.mu.Unlock()
+	if ended {
+		f()
+	}
 }
 
 // Dial connects to the target and logs what goes over the connection. A target that does not accept ends the case.
@@ -114,6 +121,7 @@ func (t *T) cleanup() {
 		t.mu.Lock()
 		n := len(t.cleanups)
 		if n == 0 {
+			t.ended = true
 			t.mu.Unlock()
 			return
 		}
