@@ -221,7 +221,7 @@ function wire(events, strings) {
     const cut = value.length === size ? '' : value.length ? ', of which the first ' + value.length : ', not shown';
     const verb = name === 'send' ? 'suite sends ' : 'target sends ';
     return '<span class="' + name + '">' + time + '#' + conn + ' ' + verb + size + ' bytes' + cut + '</span>\n' +
-      (strings[records] ? '<span class="meta">      ' + escape(strings[records]) + '</span>\n' : '') + hex(value);
+      (strings[records] ? '<span class="records">' + escape(strings[records]) + '</span>' : '') + hex(value);
   });
   return '<h3>Wire log</h3><pre>' + lines.join('') + '</pre>';
 }
