@@ -4,4 +4,4 @@ package server
 
 import "errors"
 
-func (t *T) clog() error { return errors.ErrUnsupported }
+func (t *T) clog() (undo func(), err error) { return nil, errors.ErrUnsupported }

@@ -53,7 +53,7 @@ func fcgi3Cut() (cases []conformance.Case) {
 			Sends:  "the beginning of a response, and closes the connection within " + cut.what + " of a FCGI_STDOUT",
 			Passes: "lets the client see that the response is not complete",
 			Run: test(func(t *T) {
-				_, r := t.Do(t.Request("GET", "/app/x", ""), func(x *Exchange) {
+				_, r := t.Cut(t.Request("GET", "/app/x", ""), func(x *Exchange) {
 					x.ReadBody(-1)
 					b := join(x.out(text+"go"), padded(wire.TypeStdout, x.ID, "od", 8))
 					x.Send(b[:len(b)-cut.missing])

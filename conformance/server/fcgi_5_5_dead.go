@@ -13,7 +13,7 @@ var fcgi55Dead = []conformance.Case{
 		Sends:  "the header and 5 bytes of a response, and closes the connection",
 		Passes: "lets an HTTP/1.1 client see that the response is not complete, or answers with status 5xx",
 		Run: test(func(t *T) {
-			_, r := t.Do(t.Request("GET", "/app/x", ""), Partial(text+"hello"))
+			_, r := t.Cut(t.Request("GET", "/app/x", ""), Partial(text+"hello"))
 			t.Visible(r)
 		}),
 	},
@@ -22,7 +22,7 @@ var fcgi55Dead = []conformance.Case{
 		Sends:  "the header and 5 bytes of a response, and closes the connection",
 		Passes: "breaks the connection of an HTTP/1.0 client, or answers with status 5xx",
 		Run: test(func(t *T) {
-			_, r := t.Do(t.Raw("GET /app/x HTTP/1.0", "Host: "+t.host()), Partial(text+"hello"))
+			_, r := t.Cut(t.Raw("GET /app/x HTTP/1.0", "Host: "+t.host()), Partial(text+"hello"))
 			t.Visible(r)
 		}),
 	},
@@ -31,7 +31,7 @@ var fcgi55Dead = []conformance.Case{
 		Sends:  "the header and 5 bytes of a response, and closes the connection",
 		Passes: "resets the stream of an HTTP/2 client, or answers with status 5xx",
 		Run: test(func(t *T) {
-			_, r := t.Do2("GET", "/app/x", "", Partial(text+"hello"))
+			_, r := t.follow(t.request2("GET", "/app/x", ""), []Reply{Partial(text + "hello")})
 			t.Visible(r)
 		}),
 	},
@@ -63,7 +63,7 @@ var fcgi55Dead = []conformance.Case{
 		Name: "fcgi-client/5.5/connect-refused", Level: conformance.Must, Serial: true,
 		Quote:  "The 502 (Bad Gateway) […] 503 (Service Unavailable) status code indicates that the server […] is currently unable to handle the request (RFC 9110 section 15.6)",
 		Sends:  "GET /app/x while nobody listens for the application",
-		Passes: "answers with status 502 or 503 at once, and serves the next request when somebody listens again",
+		Passes: "answers with status 502 or 503 at once, and serves again when somebody listens again",
 		Run: test(func(t *T) {
 			t.target.deafen()
 			t.Cleanup(func() { t.target.Listen() })
@@ -72,7 +72,7 @@ var fcgi55Dead = []conformance.Case{
 			if err := t.target.Listen(); err != nil {
 				t.Broken(err)
 			}
-			t.Get("/app/y")
+			t.recovered()
 		}),
 	},
 	{
@@ -81,11 +81,18 @@ var fcgi55Dead = []conformance.Case{
 		Sends:  "GET /app/x while nobody accepts the connections for the application",
 		Passes: "answers with status 5xx within its time limit",
 		Run: test(func(t *T) {
-			if err := t.clog(); err != nil {
+			unclog, err := t.clog()
+			if err != nil {
 				t.Skip("%v", err)
 			}
-			t.Grace(t.target.Timeout)
-			_, r := t.Do(t.Request("GET", "/app/x", ""))
+			t.Grace(t.limit())
+			_, r := t.try(t.Request("GET", "/app/x", ""))
+			t.extra = 0
+			unclog()
+			t.recovered()
+			if r.End == Silent {
+				t.Hang("no response within %v", t.Patience()+t.limit())
+			}
 			t.Want(r, 5)
 		}),
 	},
@@ -98,13 +105,13 @@ var fcgi55Dead = []conformance.Case{
 			c := t.Send(t.Request("GET", "/app/x", ""))
 			x := t.Accept()
 			x.ReadBody(-1)
-			t.Grace(t.target.Timeout)
+			t.Grace(t.limit())
 			t.Want(c.Response(), 504)
 			t.Gone(x, t.Patience())
 		}),
 	},
 	{
-		Name: "fcgi-client/5.5/read-timeout-mid-body", Level: conformance.Security, Timing: true, Quote: noLie,
+		Name: "fcgi-client/5.5/read-timeout-mid-body", Level: conformance.Robustness, Timing: true, Quote: noLie,
 		Sends:  "the header and 5 bytes of a response, and then nothing more",
 		Passes: "lets the client see within its time limit that the response is not complete",
 		Run: test(func(t *T) {
@@ -112,10 +119,10 @@ var fcgi55Dead = []conformance.Case{
 			x := t.Accept()
 			x.ReadBody(-1)
 			x.Write(text + "hello")
-			t.Grace(t.target.Timeout)
+			t.Grace(t.limit())
 			r := c.Response()
 			if r.End == Silent {
-				t.Hang("the client still waits after %v: %v", t.target.Timeout+t.Patience(), r)
+				t.Hang("the client still waits after %v: %v", t.patience(), r)
 			}
 			t.Visible(r)
 		}),

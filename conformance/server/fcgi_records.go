@@ -3,6 +3,7 @@ package server
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
@@ -43,6 +44,9 @@ func Bytes(build func(x *Exchange) []byte) Reply {
 		x.EndBy(build(x))
 	}
 }
+
+// limit is how long the server may take to see that the application is silent: servers look now and then only.
+func (t *T) limit() time.Duration { return t.target.Timeout + 2*time.Second }
 
 // answered is the response to GET /app/x if the application answers with the bytes that build returns.
 func (t *T) answered(build func(x *Exchange) []byte) *Response {

@@ -39,12 +39,13 @@ func (t *T) chunkedPost() {
 
 // shortBody answers with less than Content-Length says.
 func (t *T) shortBody() {
-	t.Visible(t.Reply("Content-Length: 100\r\n" + text + "hello"))
+	_, r := t.Cut(t.Request("GET", "/app/x", ""), CGI("Content-Length: 100\r\n"+text+"hello"))
+	t.Visible(r)
 }
 
 // resetMidBody breaks the connection within the response.
 func (t *T) resetMidBody() {
-	_, r := t.Do(t.Request("GET", "/app/x", ""), func(x *Exchange) {
+	_, r := t.Cut(t.Request("GET", "/app/x", ""), func(x *Exchange) {
 		x.ReadBody(-1)
 		x.Write(text + "hello")
 		t.Sleep(t.Patience() / 10) // what has not been read when the connection breaks is lost
@@ -71,7 +72,7 @@ func (t *T) neverAnswers() {
 	c := t.Send(t.Request("GET", "/app/x", ""))
 	x := t.Accept()
 	x.ReadBody(-1)
-	t.Grace(t.target.Timeout)
+	t.Grace(t.limit())
 	t.Want(c.Response(), 5)
 	t.Gone(x, t.Patience())
 }

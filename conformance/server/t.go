@@ -221,10 +221,36 @@ func (t *T) Intact(r *Response, status int, body string) {
 	t.Check(string(r.Body) == body, "%v with the body %s instead of %s", r, excerpt(string(r.Body)), excerpt(body))
 }
 
+// Cut is Do for responses that the application does not complete, for Visible: the server may leave the client waiting.
+func (t *T) Cut(request Request, replies ...Reply) (*Exchange, *Response) {
+	return t.follow(t.Send(request), replies)
+}
+
 // Visible makes sure that nobody takes the response for complete and good.
 func (t *T) Visible(r *Response) {
+	if r.End == Silent {
+		t.Info("the client still waits for the rest after %v", t.patience())
+	}
 	t.Check(r.End != Complete || r.Status >= 500, "what looks like a complete response: %v", r)
 }
+
+// recovered makes sure that the server serves again, after a while at most, when the application can be reached again.
+func (t *T) recovered() {
+	start := time.Now()
+	for {
+		x, r := t.try(t.Request("GET", "/app/again", ""))
+		if x != nil {
+			t.Intact(r, 200, t.token)
+			t.Info("served again after %v", time.Since(start).Round(time.Millisecond))
+			return
+		}
+		t.Check(time.Since(start) < revival, "after %v still %v", revival, r)
+		t.Sleep(revival / 50)
+	}
+}
+
+// revival is how long the server may take to see that the application is there again.
+const revival = 5 * time.Second
 
 // Gone makes sure that the server tells the application within d that the request is over: by the end of the connection or,
 // for FastCGI, FCGI_ABORT_REQUEST.
