@@ -29,13 +29,13 @@ func cgi632() []conformance.Case {
 		Name: "cgi/6.3.2/location-protocol-relative", Level: conformance.Security,
 		Quote:  "What a browser takes for another host must not be a path of this one, nor the other way round.",
 		Sends:  "a response with Location: //HOST/app2/x, where HOST is the server's own name",
-		Passes: "redirects the client there, or answers with a 4xx or 5xx status; the program is not asked",
+		Passes: "leaves the redirect to the client, or refuses the response; the program is not asked",
 		Run: test(func(t *T) {
 			response := "Location: //" + t.host() + t.At("/app2/x") + "?" + t.token + "\n\n"
 			_, r := t.Do(t.Request("GET", "/app/reply", ""), CGI(response), OK)
 			t.Check(len(t.Exchanges) == 1, "the server asked for %s itself",
 				t.Exchanges[len(t.Exchanges)-1].Get("REQUEST_URI"))
-			t.Want(r, 3, 4, 5)
+			t.Valid(r)
 		}),
 	}, {
 		Name: "cgi/6.3.2/location-crlf", Level: conformance.Security,
