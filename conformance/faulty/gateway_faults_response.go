@@ -268,7 +268,7 @@ var misanswersRedirect = []misanswer{
 		slug: "redirects-with-200", does: "It answers a redirect without a status with 200.",
 		breaks: "6.2.3/location-absolute 6.2.3/location-other-scheme 6.2.3/location-with-extension " +
 			"6.3/case-insensitive-location " +
-			"6.3.2/location-absolute-fragment 6.3.2/location-relative 6.3.2/location-protocol-relative",
+			"6.3.2/location-absolute-fragment 6.3.2/location-relative",
 		sent: func(a *answer, h *cgiResponse) {
 			if h.status == 0 {
 				a.status = http.StatusOK
