@@ -72,7 +72,8 @@ func command(t *testing.T, scheme, fault string) string {
 	}
 	program, err := os.Executable()
 	require.NoError(t, err)
-	return scheme + "+exec:" + faulty.MainEnv + "=" + fault + " exec '" + program + "'"
+	const atOnce = "+exec:GORACE=atexit_sleep_ms=0 " // else each end takes a second
+	return scheme + atOnce + faulty.MainEnv + "=" + fault + " exec '" + program + "'"
 }
 
 // run runs cases against the peer at url.
