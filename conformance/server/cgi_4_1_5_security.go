@@ -16,10 +16,10 @@ var cgi415Security = []conformance.Case{
 		Quote: "That MAY include any requests that would result in an encoded \"/\" being decoded into PATH_INFO, as this " +
 			"might represent a loss of information to the script.",
 		Sends:  "a request for /app/a%2Fb",
-		Passes: "does not take it, or decodes it and leaves REQUEST_URI, if it sets it, as it was",
+		Passes: "does not take it, or passes the slash decoded or as it is and leaves REQUEST_URI, if it sets it, as it was",
 		Run: test(func(t *T) {
 			if x := t.OfferGet("/app/a%2Fb"); x != nil {
-				x.Want("PATH_INFO", "/a/b")
+				x.Want("PATH_INFO", "/a/b", "/a%2Fb")
 				x.WantRaw("/app/a%2Fb")
 			}
 		}),
@@ -71,7 +71,7 @@ var cgi415Security = []conformance.Case{
 		Name: "cgi/4.1.5/path-info-crlf", Level: conformance.Security,
 		Quote:  "A decoded line break that is copied into a header makes a header field of the attacker's.",
 		Sends:  "a request for /app/a%0d%0aX-Injected:1",
-		Passes: "does not take it, or has the line break in the value of PATH_INFO only",
+		Passes: "does not take it, or makes no field and no variable of what follows the line break",
 		Run: test(func(t *T) {
 			x, r := t.Do(t.Request("GET", "/app/a%0d%0aX-Injected:1", ""), OK)
 			t.Check(r.Get("X-Injected") == "", "the response has a field X-Injected")
@@ -80,7 +80,6 @@ var cgi415Security = []conformance.Case{
 				return
 			}
 			t.Check(!slices.Contains(x.withPrefix("HTTP_"), "HTTP_X_INJECTED"), "there is a variable HTTP_X_INJECTED")
-			x.Want("PATH_INFO", "/a\r\nX-Injected:1", "/a%0d%0aX-Injected:1")
 		}),
 	},
 	{
