@@ -2,6 +2,8 @@ package server
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 
 	"github.com/gangway-go/gangway/conformance"
 )
@@ -230,52 +232,53 @@ func cgi622() []conformance.Case {
 	}}
 }
 
+// there is a field Location, and moved what follows Status in a redirect with a document.
+const (
+	there = "Location: http://example.org/x\n"
+	moved = there + plain + "\nmoved"
+)
+
+// clientCase is a case about a redirect without a document.
+func clientCase(name, sends, response, location string) conformance.Case {
+	return conformance.Case{
+		Name: "cgi/6.2.3/" + name, Level: conformance.Must, Sends: sends, Passes: "answers 302 with that Location",
+		Quote: "For an HTTP client request, the server MUST generate a 302 'Found' HTTP response message.",
+		Run: test(func(t *T) {
+			r := t.Reply(response)
+			t.Want(r, 302)
+			t.WantField(r, "Location", location)
+		}),
+	}
+}
+
+// documentCase is a case about redirects with a document and these statuses.
+func documentCase(name string, statuses ...int) conformance.Case {
+	return conformance.Case{
+		Name: "cgi/6.2.4/" + name, Level: conformance.Must,
+		Quote:  "or it MAY contain an extension-code, that is, another valid status code that means client redirection",
+		Sends:  fmt.Sprintf("a response with Status, Location, Content-Type and a body, for the statuses %d", statuses),
+		Passes: "answers with that status, Location and body",
+		Run: test(func(t *T) {
+			for _, status := range statuses {
+				r := t.Reply(fmt.Sprintf("Status: %d Moved\n", status) + moved)
+				t.Intact(r, status, "moved")
+				t.WantField(r, "Location", "http://example.org/x")
+			}
+		}),
+	}
+}
+
 // RFC 3875 sections 6.2.3 and 6.2.4, Client Redirect Response, alone and with Document.
 func cgi623() []conformance.Case {
-	const must302 = "For an HTTP client request, the server MUST generate a 302 'Found' HTTP response message."
-	client := func(name, sends, response, location string) conformance.Case {
-		return conformance.Case{
-			Name:   "cgi/6.2.3/" + name,
-			Quote:  must302,
-			Level:  conformance.Must,
-			Sends:  sends,
-			Passes: "answers 302 with that Location",
-			Run: test(func(t *T) {
-				r := t.Reply(response)
-				t.Want(r, 302)
-				t.WantField(r, "Location", location)
-			}),
-		}
-	}
-	document := func(name, sends, response, passes string, status int, location string) conformance.Case {
-		return conformance.Case{
-			Name: "cgi/6.2.4/" + name, Level: conformance.Must, Sends: sends, Passes: passes,
-			Quote: "or it MAY contain an extension-code, that is, another valid status code that means client " +
-				"redirection",
-			Run: test(func(t *T) {
-				r := t.Reply(response)
-				t.Intact(r, status, "moved")
-				t.WantField(r, "Location", location)
-			}),
-		}
-	}
-	const there = "Location: http://example.org/x\n"
-	moved := there + plain + "\nmoved"
 	return []conformance.Case{
-		client("location-absolute", "a response with Location: http://example.org/x only", there+"\n",
+		clientCase("location-absolute", "a response with Location: http://example.org/x only", there+"\n",
 			"http://example.org/x"),
-		client("location-other-scheme", "a response with Location: urn:example:a:b only",
+		clientCase("location-other-scheme", "a response with Location: urn:example:a:b only",
 			"Location: urn:example:a:b\n\n", "urn:example:a:b"),
-		client("location-with-extension", "a response with X-CGI-Conform: 1 and Location: http://example.org/x",
+		clientCase("location-with-extension", "a response with X-CGI-Conform: 1 and Location: http://example.org/x",
 			"X-CGI-Conform: 1\n"+there+"\n", "http://example.org/x"),
-		document("location-with-302", "Status: 302, Location, Content-Type and a body", "Status: 302 Found\n"+moved,
-			"answers 302 with that Location and body", 302, "http://example.org/x"),
-		document("location-with-301", "Status: 301, Location, Content-Type and a body", "Status: 301 Moved "+
-			"Permanently\n"+moved,
-			"answers 301 with that Location and body", 301, "http://example.org/x"),
-		document("location-307-308", "Status: 308, Location, Content-Type and a body", "Status: 308 Permanent "+
-			"Redirect\n"+moved,
-			"answers 308 with that Location and body", 308, "http://example.org/x"),
+		documentCase("location-with-302", 302), documentCase("location-with-301", 301),
+		documentCase("location-307-308", 307, 308),
 		{
 			Name: "cgi/6.2.4/location-with-201", Spec: "RFC 9110 section 10.2.2; RFC 3875", Level: conformance.Must,
 			Quote: "For 201 (Created) responses, the Location value refers to the primary resource created by the " +
@@ -286,6 +289,7 @@ func cgi623() []conformance.Case {
 				r := t.Reply("Status: 201 Created\nLocation: " + t.At("/app2/x") + "\n" + plain + "\nmade")
 				t.Intact(r, 201, "made")
 				t.Check(len(t.Exchanges) == 1, "the server followed the Location")
+				t.Check(strings.HasSuffix(r.Get("Location"), t.At("/app2/x")), "%v", r)
 			}),
 		},
 	}

@@ -84,7 +84,7 @@ func cgi64Bodiless() []conformance.Case {
 			"304 Not Modified", 304),
 	}
 	return append(cases, conformance.Case{
-		Name: "cgi/6.4/status-205-body", Spec: "RFC 9110 section 15.3.6; RFC 3875", Level: conformance.Must,
+		Name: "cgi/6.4/status-205-body", Spec: "RFC 9110 section 15.3.6; RFC 3875", Level: conformance.Robustness,
 		Quote: "Since the 205 status code implies that no additional content will be provided, a server MUST NOT " +
 			"generate content in a 205 response.",
 		Sends:  "a response with Status: 205, Content-Type and a body, and another request on the same connection",
