@@ -114,7 +114,8 @@ const apacheFcgidConf = apacheCommon + `FcgidIPCDir @DIR@/fcgid
 FcgidProcessTableFile @DIR@/fcgid.shm
 FcgidIOTimeout 3
 FcgidConnectTimeout 3
-FcgidMaxProcessesPerClass 16
+FcgidMaxProcesses 256
+FcgidMaxProcessesPerClass 128
 FcgidMinProcessesPerClass 0
 FcgidSpawnScoreUpLimit 1000
 FcgidMaxRequestLen 67108864

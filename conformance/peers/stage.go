@@ -66,7 +66,7 @@ func (s *stage) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := len(s.processes) - 1; i >= 0; i-- {
-		s.processes[i].stop()
+		s.processes[i].stop(true)
 	}
 	os.RemoveAll(s.dir)
 }
@@ -156,8 +156,9 @@ type process struct {
 	network, address string
 
 	mu   sync.Mutex
-	cmd  *exec.Cmd
+	cmd  *exec.Cmd // nil if it does not run
 	done chan struct{}
+	over bool // it is not to run any more
 }
 
 // start starts a program in a process group of its own and waits until it listens.
@@ -170,12 +171,15 @@ func (s *stage) start(network, address string, env []string, argv ...string) *pr
 	return p
 }
 
-// startTime is how long a program may take until it listens.
-const startTime = 20 * time.Second
+// startTime is how long a program may take until it listens, and deathTime how long it stays dead.
+const startTime, deathTime = 20 * time.Second, 500 * time.Millisecond
 
 func (p *process) start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.cmd != nil || p.over {
+		return nil
+	}
 	cmd := exec.Command(p.argv[0], p.argv[1:]...)
 	cmd.Dir, cmd.Env = p.s.dir, append(os.Environ(), p.env...)
 	cmd.Stdout, cmd.Stderr = &p.s.output, &p.s.output
@@ -184,18 +188,14 @@ func (p *process) start() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	done := make(chan struct{})
-	p.cmd, p.done = cmd, done
-	go func() {
-		cmd.Wait()
-		close(done)
-	}()
+	p.cmd, p.done = cmd, make(chan struct{})
+	go p.supervise(cmd, p.done)
 	for end := time.Now().Add(startTime); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if conn, err := net.Dial(p.network, p.address); err == nil {
 			return conn.Close()
 		}
 		select {
-		case <-done:
+		case <-p.done:
 			return fmt.Errorf("%s ended at its start\n%s", p.argv[0], p.s.logs())
 		default:
 		}
@@ -203,10 +203,27 @@ func (p *process) start() error {
 	return fmt.Errorf("%s does not listen on %s\n%s", p.argv[0], p.address, p.s.logs())
 }
 
-// stop ends the program and what it has started.
-func (p *process) stop() {
+// supervise starts the program anew when it has died, after a moment in which the suite can see that.
+func (p *process) supervise(cmd *exec.Cmd, done chan struct{}) {
+	cmd.Wait()
+	close(done)
+	time.Sleep(deathTime)
+	p.mu.Lock()
+	died := p.cmd == cmd && !p.over
+	if died {
+		p.cmd = nil
+	}
+	p.mu.Unlock()
+	if died {
+		p.start()
+	}
+}
+
+// stop ends the program and what it has started, for good or not.
+func (p *process) stop(over bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.over = over
 	if p.cmd == nil {
 		return
 	}
@@ -238,7 +255,7 @@ func (p *process) restart(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return errors.ErrUnsupported
 	}
-	p.stop()
+	p.stop(false)
 	if p.network == "unix" {
 		os.Remove(p.address)
 	}
