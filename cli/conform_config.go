@@ -23,7 +23,7 @@ func conformConfigCommand(std streams) *cli.Command {
 		OnUsageError:    usageError,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Usage: "`URL` where the server is to expect its application: " +
-				"fcgi|scgi|uwsgi://HOST:PORT or +unix://PATH, or cgi:DIR"},
+				"fcgi|scgi|uwsgi://HOST:PORT or +unix://PATH"},
 			&cli.StringFlag{Name: "http", Value: "127.0.0.1:8080", Usage: "`HOST:PORT` where the server is to listen"},
 			&cli.StringFlag{Name: "tls", Usage: "`HOST:PORT` where it is to listen for https"},
 			&cli.StringFlag{Name: "dir", Usage: "`DIR` for the files (default: conform-SERVER)"},
@@ -34,6 +34,9 @@ func conformConfigCommand(std streams) *cli.Command {
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 || c.String("listen") == "" {
 				return usage("write gangway conform config SERVER --listen URL; there are %s", strings.Join(server.Servers(), ", "))
+			}
+			if !strings.Contains(c.String("listen"), "://") {
+				return usage("--listen %q is no URL such as fcgi://127.0.0.1:9000", c.String("listen"))
 			}
 			return configure(c, std, c.Args().First())
 		},

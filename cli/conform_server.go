@@ -24,7 +24,7 @@ func conformServerCommand(std streams) *cli.Command {
 			&cli.StringFlag{Name: "listen", Category: targetFlags, Usage: "`URL` where the server expects its application: " +
 				"fcgi|scgi|uwsgi://HOST:PORT or +unix://PATH"},
 			&cli.StringFlag{Name: "cgi-dir", Category: targetFlags,
-				Usage: "`DIR` whose programs the server runs, to put probes into"},
+				Usage: "`DIR` whose programs the server runs at /cgi-bin, or the path of URL; probes are put there"},
 			&cli.StringFlag{Name: "secure", Category: targetFlags, Usage: "https `URL` of the same server"},
 			&cli.StringFlag{Name: "socket", Category: targetFlags, Usage: "Unix socket `PATH` where the server takes HTTP too"},
 			&cli.DurationFlag{Name: "app-timeout", Category: targetFlags, Value: 3 * time.Second,
