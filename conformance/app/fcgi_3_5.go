@@ -4,6 +4,10 @@ import "github.com/gangway-go/gangway/conformance"
 
 // fcgi35 has the cases of FastCGI 1.0 section 3.5, Closing Transport Connections.
 func fcgi35() []conformance.Case {
+	return append(fcgi35Closes(), fcgi35Many()...)
+}
+
+func fcgi35Closes() []conformance.Case {
 	return []conformance.Case{{
 		Name:   "fcgi/3.5/server-closes-idle",
 		Quote:  "The Web server can close a connection when no requests are active.",
@@ -37,7 +41,11 @@ func fcgi35() []conformance.Case {
 			second.Send(t.Get("").Params(), t.Get("").Stdin())
 			second.Served(1)
 		}),
-	}, {
+	}}
+}
+
+func fcgi35Many() []conformance.Case {
+	return []conformance.Case{{
 		Name: "fcgi/3.5/reconnect-storm",
 		Quote: "Simple applications will process one request at a time and accept a new transport connection for " +
 			"each request.",

@@ -11,7 +11,7 @@ import (
 
 // fcgi41 has the cases of FastCGI 1.0 section 4.1, FCGI_GET_VALUES, FCGI_GET_VALUES_RESULT.
 func fcgi41() []conformance.Case {
-	return slices.Concat(fcgi41Names(), fcgi41Queries(), fcgi41AnyTime(), fcgi41Truth())
+	return slices.Concat(fcgi41Names(), fcgi41Queries(), fcgi41Strange(), fcgi41AnyTime(), fcgi41During(), fcgi41Truth())
 }
 
 // fcgi41Names has the cases about the three variables that are defined.
@@ -57,9 +57,8 @@ func fcgi41Names() []conformance.Case {
 			t.CheckNames(t.Connect().Values(allValues...), allValues...)
 		}),
 	}, {
-		Name: "fcgi/4.1/result-wellformed",
-		Quote: "FCGI_MAX_REQS: The maximum number of concurrent requests this application will accept, " +
-			`e.g. "1" or "50".`,
+		Name:  "fcgi/4.1/result-wellformed",
+		Quote: "The application responds by sending a record {FCGI_GET_VALUES_RESULT, 0, ...} with the values supplied.",
 		Level: conformance.Must,
 		Sends: "FCGI_GET_VALUES for all three variables",
 		Passes: "answers a record of version 1 with request id 0 and whole pairs, each once, whose values are ASCII " +
@@ -73,21 +72,23 @@ func fcgi41Names() []conformance.Case {
 	}}
 }
 
+const quoteOmits = "If the application doesn't understand a variable name that was included in the query, it omits " +
+	"that name from the response."
+
+const quoteQuery = "The contentData portion of a FCGI_GET_VALUES record contains a sequence of name-value pairs with " +
+	"empty values."
+
 // fcgi41Queries has the cases about what a query may contain.
 func fcgi41Queries() []conformance.Case {
-	const omits = "If the application doesn't understand a variable name that was included in the query, it omits " +
-		"that name from the response."
-	const pairs = "The contentData portion of a FCGI_GET_VALUES record contains a sequence of name-value pairs with " +
-		"empty values."
 	return []conformance.Case{{
-		Name: "fcgi/4.1/get-values-unknown-omitted", Quote: omits, Level: conformance.Must,
+		Name: "fcgi/4.1/get-values-unknown-omitted", Quote: quoteOmits, Level: conformance.Must,
 		Sends:  "FCGI_GET_VALUES for GANGWAY_UNKNOWN and FCGI_MPXS_CONNS",
 		Passes: "answers FCGI_MPXS_CONNS only",
 		Run: test(func(t *T) {
 			t.CheckNames(t.Connect().Values("GANGWAY_UNKNOWN", wire.MpxsConns), wire.MpxsConns)
 		}),
 	}, {
-		Name: "fcgi/4.1/get-values-only-unknown", Quote: omits, Level: conformance.Must,
+		Name: "fcgi/4.1/get-values-only-unknown", Quote: quoteOmits, Level: conformance.Must,
 		Sends:  "FCGI_GET_VALUES for GANGWAY_UNKNOWN",
 		Passes: "answers an empty FCGI_GET_VALUES_RESULT",
 		Run:    test(func(t *T) { t.CheckNames(t.Connect().Values("GANGWAY_UNKNOWN")) }),
@@ -99,7 +100,7 @@ func fcgi41Queries() []conformance.Case {
 		Passes: "answers an empty FCGI_GET_VALUES_RESULT",
 		Run:    test(func(t *T) { t.CheckNames(t.Connect().Values()) }),
 	}, {
-		Name: "fcgi/4.1/get-values-nonempty-value", Quote: pairs, Level: conformance.Robustness,
+		Name: "fcgi/4.1/get-values-nonempty-value", Quote: quoteQuery, Level: conformance.Robustness,
 		Sends:  `FCGI_GET_VALUES for FCGI_MPXS_CONNS with the value "7"`,
 		Passes: "ignores the value and answers FCGI_MPXS_CONNS",
 		Run: test(func(t *T) {
@@ -108,7 +109,7 @@ func fcgi41Queries() []conformance.Case {
 		}),
 	}, {
 		Name: "fcgi/4.1/get-values-four-byte-lengths", Level: conformance.Must,
-		Quote:  pairs,
+		Quote:  quoteQuery,
 		Sends:  "FCGI_GET_VALUES for FCGI_MPXS_CONNS with both lengths in four bytes",
 		Passes: "answers FCGI_MPXS_CONNS",
 		Run: test(func(t *T) {
@@ -116,14 +117,18 @@ func fcgi41Queries() []conformance.Case {
 				"\x80\x00\x00\x0f\x80\x00\x00\x00FCGI_MPXS_CONNS")))
 		}),
 	}, {
-		Name: "fcgi/4.1/get-values-long-unknown-name", Quote: omits, Level: conformance.Must,
+		Name: "fcgi/4.1/get-values-long-unknown-name", Quote: quoteOmits, Level: conformance.Must,
 		Sends:  "FCGI_GET_VALUES for a name of 300 bytes and FCGI_MPXS_CONNS",
 		Passes: "answers FCGI_MPXS_CONNS only",
 		Run: test(func(t *T) {
 			t.CheckNames(t.Connect().Values(strings.Repeat("X", 300), wire.MpxsConns), wire.MpxsConns)
 		}),
-	}, {
-		Name: "fcgi/4.1/get-values-malformed", Quote: pairs, Level: conformance.Robustness,
+	}}
+}
+
+func fcgi41Strange() []conformance.Case {
+	return []conformance.Case{{
+		Name: "fcgi/4.1/get-values-malformed", Quote: quoteQuery, Level: conformance.Robustness,
 		Sends:  "FCGI_GET_VALUES that ends within the name of its only pair, then a request",
 		Passes: "sends nothing malformed, and serves the request or closes the connection",
 		Run: test(func(t *T) {
@@ -171,12 +176,14 @@ func (t *T) checkResults(c *conn) {
 	}
 }
 
+const quoteLibrary = "The application's response should not involve the application proper but only the FastCGI library."
+
+const quoteAnyTime = "An application may receive a FCGI_GET_VALUES record at any time."
+
 // fcgi41AnyTime has the cases about when a query comes.
 func fcgi41AnyTime() []conformance.Case {
-	const anyTime = "An application may receive a FCGI_GET_VALUES record at any time."
-	const library = "The application's response should not involve the application proper but only the FastCGI library."
 	return []conformance.Case{{
-		Name: "fcgi/4.1/get-values-first-on-connection", Quote: anyTime, Level: conformance.Must,
+		Name: "fcgi/4.1/get-values-first-on-connection", Quote: quoteAnyTime, Level: conformance.Must,
 		Sends:  "FCGI_GET_VALUES as the first record of a connection, and nothing else",
 		Passes: "answers at once",
 		Run: test(func(t *T) {
@@ -185,7 +192,7 @@ func fcgi41AnyTime() []conformance.Case {
 			t.values(c.Record())
 		}),
 	}, {
-		Name: "fcgi/4.1/get-values-then-request", Quote: anyTime, Level: conformance.Must,
+		Name: "fcgi/4.1/get-values-then-request", Quote: quoteAnyTime, Level: conformance.Must,
 		Sends:  "FCGI_GET_VALUES and a request in one piece",
 		Passes: "answers both",
 		Run: test(func(t *T) {
@@ -195,7 +202,7 @@ func fcgi41AnyTime() []conformance.Case {
 			c.Served(1)
 		}),
 	}, {
-		Name: "fcgi/4.1/get-values-between-requests", Quote: anyTime, Level: conformance.Must,
+		Name: "fcgi/4.1/get-values-between-requests", Quote: quoteAnyTime, Level: conformance.Must,
 		DependsOn: []string{keepCase},
 		Sends:     "a request with FCGI_KEEP_CONN, FCGI_GET_VALUES after the response, then another request",
 		Passes:    "answers all three",
@@ -206,8 +213,12 @@ func fcgi41AnyTime() []conformance.Case {
 			t.values(c.Expect(wire.TypeGetValuesResult))
 			c.Served(1)
 		}),
-	}, {
-		Name: "fcgi/4.1/get-values-during-params", Quote: anyTime, Level: conformance.Must,
+	}}
+}
+
+func fcgi41During() []conformance.Case {
+	return []conformance.Case{{
+		Name: "fcgi/4.1/get-values-during-params", Quote: quoteAnyTime, Level: conformance.Must,
 		Sends:  "a request with FCGI_GET_VALUES between two records FCGI_PARAMS",
 		Passes: "answers FCGI_GET_VALUES and serves the request",
 		Run: test(func(t *T) {
@@ -219,7 +230,7 @@ func fcgi41AnyTime() []conformance.Case {
 			c.Served(1)
 		}),
 	}, {
-		Name: "fcgi/4.1/get-values-during-stdin", Quote: anyTime, Level: conformance.Must, Echo: true,
+		Name: "fcgi/4.1/get-values-during-stdin", Quote: quoteAnyTime, Level: conformance.Must, Echo: true,
 		Sends:  "a request with FCGI_GET_VALUES between two records FCGI_STDIN",
 		Passes: "answers FCGI_GET_VALUES and gets the whole body",
 		Run: test(func(t *T) {
@@ -232,7 +243,7 @@ func fcgi41AnyTime() []conformance.Case {
 				"FCGI_GET_VALUES was not answered before the end of the request")
 		}),
 	}, {
-		Name: "fcgi/4.1/get-values-while-running", Quote: library, Level: conformance.Must, Echo: true,
+		Name: "fcgi/4.1/get-values-while-running", Quote: quoteLibrary, Level: conformance.Must, Echo: true,
 		Sends:  "a request that takes long, and FCGI_GET_VALUES meanwhile",
 		Passes: "answers FCGI_GET_VALUES before the request",
 		Run: test(func(t *T) {
@@ -245,7 +256,7 @@ func fcgi41AnyTime() []conformance.Case {
 			t.Check(r.Type == wire.TypeGetValuesResult, "nothing before the end of the request: %s", c.heard())
 		}),
 	}, {
-		Name: "fcgi/4.1/get-values-repeated-100", Quote: anyTime, Level: conformance.Robustness,
+		Name: "fcgi/4.1/get-values-repeated-100", Quote: quoteAnyTime, Level: conformance.Robustness,
 		Sends:  "FCGI_GET_VALUES a hundred times, then a request",
 		Passes: "answers each",
 		Run: test(func(t *T) {

@@ -12,7 +12,7 @@ import (
 
 // fcgi52 has the cases of FastCGI 1.0 section 5.2, Name-Value Pair Stream: FCGI_PARAMS.
 func fcgi52() []conformance.Case {
-	return slices.Concat(fcgi52Records(), fcgi52Order(), fcgi52Leaks())
+	return slices.Concat(fcgi52Records(), fcgi52Large(), fcgi52Order(), fcgi52Stdin(), fcgi52Leaks(), fcgi52MoreLeaks())
 }
 
 // inPieces are the bytes as records of so many bytes each.
@@ -79,7 +79,11 @@ func fcgi52Records() []conformance.Case {
 			pairs := r.Pairs()
 			t.Params(r, inPieces(wire.TypeParams, 1, pairs, len(pairs)-204))
 		}),
-	}, {
+	}}
+}
+
+func fcgi52Large() []conformance.Case {
+	return []conformance.Case{{
 		Name: "fcgi/5.2/params-many-aligned-records", Quote: quoteParam, Level: conformance.Must, Echo: true,
 		Sends:  "a request with 2000 variables, 200 KB in 50 records FCGI_PARAMS of whole pairs",
 		Passes: "gets all variables, or refuses so many with status 413 or 431",
@@ -155,7 +159,11 @@ func fcgi52Order() []conformance.Case {
 				t.Check(t.Echo(response.stdout).Values("HTTP_X_LATE") == nil, "the variable is in the request")
 			}
 		}),
-	}, {
+	}}
+}
+
+func fcgi52Stdin() []conformance.Case {
+	return []conformance.Case{{
 		Name: "fcgi/5.2/stdin-before-params-eos", Level: conformance.Robustness, Echo: true,
 		Quote:  "Inputs are not interleaved with each other, and outputs are not interleaved with each other.",
 		Sends:  "a POST request with its FCGI_STDIN before the empty FCGI_PARAMS",
@@ -234,7 +242,11 @@ func fcgi52Leaks() []conformance.Case {
 				t.CheckBody(t.Echo(response.stdout), r[i].Body)
 			}
 		}),
-	}, {
+	}}
+}
+
+func fcgi52MoreLeaks() []conformance.Case {
+	return []conformance.Case{{
 		Name: "fcgi/5.2/half-pair-not-carried-over", Level: conformance.Security, Echo: true,
 		Quote: "Harm: the beginning of a pair of an aborted request gets into the names and values of the next one.",
 		Sends: "a request that is aborted within a pair, and another one with the same id over the same connection",

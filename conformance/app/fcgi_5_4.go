@@ -12,7 +12,7 @@ const quoteAbort = "After receiving {FCGI_ABORT_REQUEST, R}, the application res
 
 // fcgi54 has the cases of FastCGI 1.0 section 5.4, FCGI_ABORT_REQUEST.
 func fcgi54() []conformance.Case {
-	return slices.Concat(fcgi54Input(), fcgi54Running(), fcgi54After(), fcgi54Strange())
+	return slices.Concat(fcgi54Input(), fcgi54Running(), fcgi54After(), fcgi54Once(), fcgi54Strange())
 }
 
 // abort is the record FCGI_ABORT_REQUEST.
@@ -128,10 +128,8 @@ func fcgi54Running() []conformance.Case {
 }
 
 func fcgi54After() []conformance.Case {
-	const inactive = "While a request ID R is inactive, the application ignores records with requestId == R, except " +
-		"for FCGI_BEGIN_REQUEST records as just described."
 	return []conformance.Case{{
-		Name: "fcgi/5.4/abort-after-end-ignored", Quote: inactive, Level: conformance.Must,
+		Name: "fcgi/5.4/abort-after-end-ignored", Quote: quoteInactive, Level: conformance.Must,
 		DependsOn: []string{keepCase},
 		Sends:     "FCGI_ABORT_REQUEST for a request that has ended, and then a plain request over the same connection",
 		Passes:    "ignores it and serves the request",
@@ -145,7 +143,7 @@ func fcgi54After() []conformance.Case {
 				"it answered: %s", c.heard())
 		}),
 	}, {
-		Name: "fcgi/5.4/abort-unknown-id", Quote: inactive, Level: conformance.Must,
+		Name: "fcgi/5.4/abort-unknown-id", Quote: quoteInactive, Level: conformance.Must,
 		Sends:  "FCGI_ABORT_REQUEST for request 9, which has not begun, in the middle of the body of request 1",
 		Passes: "ignores it and serves request 1",
 		Run: test(func(t *T) {
@@ -159,7 +157,11 @@ func fcgi54After() []conformance.Case {
 			t.Check(!slices.ContainsFunc(c.got, func(r record) bool { return r.RequestID == 9 }),
 				"it answered: %s", c.heard())
 		}),
-	}, {
+	}}
+}
+
+func fcgi54Once() []conformance.Case {
+	return []conformance.Case{{
 		Name: "fcgi/5.4/abort-ends-output", Level: conformance.Must, DependsOn: []string{"fcgi/5.4/abort-during-stdin"},
 		Quote: "A request ID R becomes active when the application receives a record {FCGI_BEGIN_REQUEST, R, ...} " +
 			"and becomes inactive when the application sends a record {FCGI_END_REQUEST, R, ...} to the Web server.",
@@ -174,7 +176,7 @@ func fcgi54After() []conformance.Case {
 			t.Check(len(more) == 0, "it sent %v after the end", more)
 		}),
 	}, {
-		Name: "fcgi/5.4/abort-twice", Quote: inactive, Level: conformance.Must,
+		Name: "fcgi/5.4/abort-twice", Quote: quoteInactive, Level: conformance.Must,
 		DependsOn: []string{"fcgi/5.4/abort-during-stdin"},
 		Sends:     "FCGI_ABORT_REQUEST twice in one piece, in the middle of the body of a request",
 		Passes:    "ends the request once",

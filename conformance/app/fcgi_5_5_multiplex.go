@@ -35,7 +35,7 @@ func (c *conn) Both() (first, second *response) {
 }
 
 func fcgi55Multiplex() []conformance.Case {
-	return slices.Concat(fcgi55Mpx(), fcgi55MpxStreams())
+	return slices.Concat(fcgi55Mpx(), fcgi55MpxApart(), fcgi55MpxStreams())
 }
 
 func fcgi55Mpx() []conformance.Case {
@@ -68,7 +68,11 @@ func fcgi55Mpx() []conformance.Case {
 			c.Both()
 			t.Check(c.endedFirst(2), "request 1 ended first")
 		}),
-	}, {
+	}}
+}
+
+func fcgi55MpxApart() []conformance.Case {
+	return []conformance.Case{{
 		Name: "fcgi/5.5/mpx-head-of-line", Level: conformance.Robustness, Echo: true, Timing: true,
 		Quote:     "Harm: one slow request that does not read its body holds up all others of its connection.",
 		DependsOn: []string{mpxCase},

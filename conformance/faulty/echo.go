@@ -188,17 +188,22 @@ func escape(s string) string {
 	return b.String()
 }
 
-// descriptors are those of this process above 2, if the system lists them; the one of the listing is closed by then.
-func descriptors() []string {
-	entries, _ := os.ReadDir("/proc/self/fd")
-	var open []string
+// closeOnExec is O_CLOEXEC as /proc shows it.
+const closeOnExec = 0o2000000
+
+// descriptors are those of this process above 2 that it has inherited, if the system lists them.
+func descriptors() (inherited []string) {
+	entries, _ := os.ReadDir("/proc/self/fdinfo")
 	for _, entry := range entries {
-		_, err := os.Readlink(filepath.Join("/proc/self/fd", entry.Name()))
-		if n, _ := strconv.Atoi(entry.Name()); n > 2 && err == nil {
-			open = append(open, entry.Name())
+		info, _ := os.ReadFile(filepath.Join("/proc/self/fdinfo", entry.Name()))
+		_, after, found := strings.Cut(string(info), "flags:")
+		number, _, _ := strings.Cut(strings.TrimSpace(after), "\n")
+		flags, _ := strconv.ParseInt(number, 8, 64)
+		if n, _ := strconv.Atoi(entry.Name()); n > 2 && found && flags&closeOnExec == 0 {
+			inherited = append(inherited, entry.Name())
 		}
 	}
-	return open
+	return inherited
 }
 
 // pattern is a line that repeats for ever.
