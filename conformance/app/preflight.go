@@ -12,6 +12,9 @@ import (
 // mostAtOnce is how many connections at once the preflight tries.
 const mostAtOnce = 16
 
+// slowAnswer is how long any target may take for the first plain request, by which the patience for others is set.
+const slowAnswer = 2500 * time.Millisecond
+
 // slowStart is how long a program that the suite has started may take for its first answer.
 const slowStart = 5 * time.Second
 
@@ -24,13 +27,14 @@ func (t *Target) Preflight(ct *conformance.T) {
 	if err := t.start(); err != nil {
 		ct.Broken(err)
 	}
-	tt := &T{T: ct, target: t}
+	tt := &T{T: ct, target: t, least: slowAnswer}
 	if t.command != "" {
 		tt.within(slowStart, (*T).Serves)
 	}
 	start := time.Now()
 	r := tt.ask("")
 	took := time.Since(start)
+	tt.least = 0
 	ct.Pace(took)
 	_, err := echo.Parse(r.body)
 	t.echo, t.version = err == nil, r.field("X-Powered-By")

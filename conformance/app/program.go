@@ -115,13 +115,5 @@ func (t *T) startWith(own *Target) *T {
 	if err := own.start(); err != nil {
 		t.Broken(err)
 	}
-	return &T{T: t.T, target: own}
-}
-
-// Patience is more for an instance that the case has started: it has to begin first.
-func (t *T) Patience() time.Duration {
-	if t.target != t.T.Target {
-		return max(t.T.Patience(), slowStart)
-	}
-	return t.T.Patience()
+	return &T{T: t.T, target: own, least: slowStart}
 }

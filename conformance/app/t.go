@@ -14,12 +14,16 @@ import (
 type T struct {
 	*conformance.T
 	target *Target
+	least  time.Duration // of the patience
 }
 
 // test makes a case's Run of what it does with T.
 func test(run func(*T)) func(*conformance.T) {
 	return func(t *conformance.T) { run(&T{T: t, target: t.Target.(*Target)}) }
 }
+
+// Patience is that of the run, or more for a target that has to begin first.
+func (t *T) Patience() time.Duration { return max(t.T.Patience(), t.least) }
 
 // Open opens a connection to the target for raw bytes. Connect is for FastCGI records.
 func (t *T) Open() *conformance.Conn { return t.Dial(t.target.network, t.target.address) }

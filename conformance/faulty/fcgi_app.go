@@ -98,8 +98,10 @@ func (a *FCGIApp) begin(nc net.Conn, slots chan struct{}) {
 		nc.Close()
 		return
 	}
+	c := newFCGIConn(a, nc)
+	a.conns[c] = true
 	a.serves.Go(func() {
-		a.serve(nc)
+		a.serve(c)
 		<-slots
 	})
 }
@@ -110,16 +112,8 @@ func (a *FCGIApp) accepting() bool {
 	return !a.stopping
 }
 
-func (a *FCGIApp) serve(nc net.Conn) {
-	c := newFCGIConn(a, nc)
+func (a *FCGIApp) serve(c *fcgiConn) {
 	c.gate()
-	a.mu.Lock()
-	a.conns[c] = true
-	stopping := a.stopping
-	a.mu.Unlock()
-	if stopping {
-		c.retire()
-	}
 	c.serve()
 	a.mu.Lock()
 	delete(a.conns, c)
