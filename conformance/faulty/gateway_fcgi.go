@@ -45,6 +45,9 @@ func (b *fcgiBackend) RoundTrip(ctx context.Context, vars []Var, body io.Reader)
 	}
 	defer done()
 	for {
+		if err := b.misdirect(vars); err != nil {
+			return nil, err
+		}
 		conn, err := b.take(ctx)
 		if err != nil {
 			return nil, err
@@ -86,9 +89,6 @@ func value(vars []Var, name string) string {
 // take returns a connection that is kept, or a new one.
 func (b *fcgiBackend) take(ctx context.Context) (*keptConn, error) {
 	for {
-		if c, err := b.shared(); c != nil || err != nil {
-			return c, err
-		}
 		b.mu.Lock()
 		n := len(b.idle)
 		if n == 0 {
@@ -134,7 +134,7 @@ func (c *keptConn) wait() {
 func (b *fcgiBackend) keep(c *keptConn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.fault.is("never-reuses") {
+	if b.fault.in("never-reuses", "half-closes") {
 		c.Close()
 		return
 	}

@@ -115,7 +115,7 @@ var gatewayConnectionFaults = []Fault{
 	speechFault("aborts-all", "It closes all connections when a client has gone.", "fcgi-client/5.4/abort-not-on-kept-conn-of-others"),
 	speechFault("works-for-nobody", "It waits for the response to a client that has gone.",
 		"fcgi-client/5.4/client-disconnect-aborts scgi-client/2/client-disconnect uwsgi-client/packet/client-disconnect"),
-	speechFault("multiplexes", "It sends a second request on a connection without having asked.", "fcgi-client/4.1/get-values-probe"),
+	speechFault("multiplexes", "It sends a request for /at-once on a connection that is in use.", "fcgi-client/4.1/get-values-probe"),
 	speechFault("fifty-at-once", "It serves fifty requests at once.", "fcgi-client/6.2/concurrency-100"),
 	speechFault("buffers-responses", "It reads the response to its end before it sends anything of it.",
 		"fcgi-client/6.2/response-stream-first-byte fcgi-client/6.2/slow-client-no-memory-blowup"),
@@ -201,16 +201,16 @@ func (b *fcgiBackend) opened(c *keptConn) {
 	}
 }
 
-// shared sends a second request on a connection that is in use.
-func (b *fcgiBackend) shared() (*keptConn, error) {
+// misdirect sends a request for /at-once on a connection that is in use.
+func (b *fcgiBackend) misdirect(vars []Var) error {
+	if !b.fault.is("multiplexes") || value(vars, "PATH_INFO") != "/at-once" {
+		return nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.fault.is("multiplexes") || len(b.made) == 0 || len(b.idle) > 0 {
-		return nil, nil
-	}
-	b.made[len(b.made)-1].Write(wire.BeginRequest{Role: wire.RoleResponder, Flags: wire.FlagKeepConn}.Append(nil, requestID+1))
-	b.made = nil
-	return nil, &Refusal{502, "too many requests on a connection"}
+	begin := wire.BeginRequest{Role: wire.RoleResponder, Flags: wire.FlagKeepConn}
+	b.made[len(b.made)-1].Write(begin.Append(nil, requestID+1))
+	return &Refusal{502, "too many requests on a connection"}
 }
 
 // misabort does what some faults do instead of an abort.

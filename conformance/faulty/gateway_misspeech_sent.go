@@ -255,7 +255,7 @@ var misspeechSent = []misspeech{
 		slug: "six-digits", does: "It writes the length of the headers in six digits if there is a body of 3 bytes.",
 		breaks: "scgi-client/4/netstring-canonical",
 		head: func(vars []Var, head []byte) []byte {
-			if posts(vars, "3") && head[0] != '1' {
+			if posts(vars, "3") && head[0] >= '0' {
 				return append([]byte("000"), head...)
 			}
 			return head
@@ -274,7 +274,7 @@ var misspeechSent = []misspeech{
 	{
 		slug: "modifier-5", does: "It sends modifier1 5.", breaks: "uwsgi-client/packet/header",
 		head: func(_ []Var, head []byte) []byte {
-			if h, err := uwsgi.ParseHeader(head); err == nil {
+			if h, err := uwsgi.ParseHeader(head); err == nil && h.Modifier1 == uwsgi.Modifier {
 				h.Modifier1 = 5
 				copy(head, h.Append(nil))
 			}

@@ -16,7 +16,7 @@ var fcgi4 = []conformance.Case{
 			first := t.Send(t.Request("GET", "/app/x", ""))
 			x := t.Accept()
 			x.ReadBody(-1)
-			second := t.Send(t.Request("GET", "/app/y", ""))
+			second := t.Send(t.Request("GET", "/app/at-once", ""))
 			y := t.Arrival(0)
 			t.Check(y != nil, "the second request did not come on another connection")
 			OK(y)

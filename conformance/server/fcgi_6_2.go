@@ -42,13 +42,13 @@ var fcgi62 = []conformance.Case{
 		}),
 	},
 	{
-		Name: "fcgi-client/6.2/early-end-then-next", Level: conformance.Security,
+		Name: "fcgi-client/6.2/early-end-then-next", Level: conformance.Security, Needs: []string{"keepconn"},
 		Quote:  "While a request ID R is inactive, the application ignores records with requestId == R, except for FCGI_BEGIN_REQUEST records (section 3.3): the rest of a body must not become part of the next request.",
 		Sends:  "POST /app/x with 8 MB, which the application answers without reading, and then POST /app/y with 3 bytes",
 		Passes: "sends the second request with its own body, on the same connection or another",
 		Run: test(func(t *T) {
-			_, r := t.Do(t.Request("POST", "/app/x", strings.Repeat("b", 8<<20)), Early(text+"good"))
-			t.Intact(r, 200, "good")
+			_, r := t.try(t.Request("POST", "/app/x", strings.Repeat("b", 8<<20)), Early(text+"good"))
+			t.Info("the first response: %v", r)
 			x := t.Post("/app/y", "abc")
 			t.Check(x.Body() == "abc", "the second body is %s", excerpt(x.Body()))
 		}),
