@@ -130,6 +130,29 @@ func TestGatewayResponse(t *testing.T) {
 	}
 }
 
+// TestGatewayPrefixes: no request that is cut off reaches the application, and all end cleanly.
+func TestGatewayPrefixes(t *testing.T) {
+	app, address := startGateway(t, "Content-Type: a/b\n\nbody")
+	for _, request := range []string{
+		"POST /app HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+		"POST /app HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+	} {
+		for n := range len(request) {
+			conn, err := net.Dial("tcp", address)
+			require.NoError(t, err)
+			_, err = io.WriteString(conn, request[:n])
+			require.NoError(t, err)
+			require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+			conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+			answer, err := io.ReadAll(conn)
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "%q: %q", request[:n], answer)
+			assert.NotContains(t, string(answer), "200 OK", "%q", request[:n])
+			conn.Close()
+		}
+	}
+	assert.Empty(t, app.vars)
+}
+
 func TestGatewayKeepsTheConnection(t *testing.T) {
 	_, address := startGateway(t, "Content-Type: a/b\n\nbody")
 	one := "POST /app HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"

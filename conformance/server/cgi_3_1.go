@@ -30,8 +30,8 @@ var cgi31 = []conformance.Case{
 	{
 		Name: "cgi/3.1/access-control-no-credentials", Level: conformance.Must, Needs: []string{"basic"},
 		Spec: "RFC 9110 section 15.5.2; RFC 3875",
-		Quote: "The server generating a 401 response MUST send a WWW-Authenticate header field containing at least one " +
-			"challenge.",
+		Quote: "The server generating a 401 response MUST send a WWW-Authenticate header field (Section 11.6.1) " +
+			"containing at least one challenge applicable to the target resource.",
 		Sends:  "a request for a protected script without credentials",
 		Passes: "answers 401 with WWW-Authenticate and does not run the script",
 		Run: test(func(t *T) {

@@ -76,8 +76,8 @@ var cgi41 = []conformance.Case{
 	},
 	{
 		Name: "cgi/4.1/asterisk-target", Level: conformance.Robustness, Spec: "RFC 9110 section 9.3.7; RFC 3875",
-		Quote: "An OPTIONS request with an asterisk (\"*\") as the request target applies to the server in general rather " +
-			"than to a specific resource.",
+		Quote: "An OPTIONS request with an asterisk (\"*\") as the request target (Section 7.1) applies to the server in " +
+			"general rather than to a specific resource.",
 		Sends: "OPTIONS *",
 		Passes: "answers by itself, or hands it over with the asterisk in REQUEST_URI and no PATH_INFO that could be a " +
 			"file's",

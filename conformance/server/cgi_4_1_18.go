@@ -170,8 +170,8 @@ var cgi4118Fixed = []conformance.Case{
 		}),
 	},
 	{
-		Name: "cgi/4.1.18/http-te-trailer", Level: conformance.Robustness, Spec: "RFC 9110 section 6.5.1; RFC 3875",
-		Quote: "a recipient MUST NOT merge a received trailer field into the header section unless its corresponding " +
+		Name: "cgi/4.1.18/http-te-trailer", Level: conformance.Robustness, Spec: "RFC 9112 section 7.1.2; RFC 3875",
+		Quote: "A recipient MUST NOT merge a received trailer field into the header section unless its corresponding " +
 			"header field definition explicitly permits and instructs how the trailer field value can be safely merged.",
 		Sends:  "a chunked POST request with trailers X-T: 1 and X-Forwarded-User: root",
 		Passes: "makes no variables of them, or refuses the request",

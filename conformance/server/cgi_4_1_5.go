@@ -28,8 +28,8 @@ var cgi415Fixed = []conformance.Case{
 	},
 	{
 		Name: "cgi/4.1.5/path-info-semicolon-params", Level: conformance.Should,
-		Quote: "An application that gets less than the client sent cannot see the parameters of a segment; the example of " +
-			"section 4.1.6 has a semicolon in PATH_INFO.",
+		Quote: "URL-encoded, the PATH_INFO string forms the extra-path component of the Script-URI (see section 3.3) " +
+			"which follows the SCRIPT_NAME part of that path.",
 		Sends:  "a request for /app/a;v=1/b",
 		Passes: "sets PATH_INFO to /a;v=1/b, and REQUEST_URI, if at all, to the target",
 		Run: test(func(t *T) {
