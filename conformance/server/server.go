@@ -19,6 +19,14 @@
 // It gives an application that is silent the time Target.Timeout. Each request of a case has a field X-Conform with a token
 // that the server passes on as HTTP_X_CONFORM, and by which the suite knows the case that a request belongs to.
 //
+// # CGI programs
+//
+// With the address cgi:DIR the suite is the CGI programs in the directory DIR, which the server executes for the paths beneath
+// /cgi-bin/, or beneath the path of Target.URL if that has one. The suite writes its programs there before the run and removes
+// them afterwards: files whose interpreter is the program that runs the suite, which therefore calls Probe first of all. The
+// processes report at a Unix socket and do what the cases say. In this layout /app is probe.cgi, /app2 probe2.cgi, and /auth
+// auth/probe.cgi, so that /cgi-bin/auth/ is what wants a password; /static.txt stays where it is.
+//
 // # Needs
 //
 // What a server does not offer it need not: the cases that need it are skipped. These are the words for it (Case.Needs); the
@@ -58,7 +66,7 @@ const StaticText = "static file of the conformance suite\n"
 type Target struct {
 	// URL is where the server listens, http://HOST:PORT.
 	URL string
-	// App is where the suite listens for the server: fcgi://HOST:PORT, fcgi+unix:///PATH, likewise scgi and uwsgi.
+	// App is where the suite listens for the server: fcgi://HOST:PORT, fcgi+unix:///PATH, likewise scgi and uwsgi; or cgi:DIR.
 	App string
 	// Secure is the https:// URL of the same server with the same layout, or "".
 	Secure string
