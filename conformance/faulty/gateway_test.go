@@ -90,6 +90,7 @@ func TestGatewayRequest(t *testing.T) {
 		{"expect", "POST /app HTTP/1.1\r\n" + h + "Expect: 100-continue\r\nContent-Length: 1\r\n\r\na", "100", "", "a"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			app, address := startGateway(t, "Content-Type: text/plain\n\nhello")
 			answer := ask(t, address, test.request)
 			require.Regexp(t, "^HTTP/1.1 "+test.status+" ", answer)
@@ -122,6 +123,7 @@ func TestGatewayResponse(t *testing.T) {
 		{"length", "Content-Type: a/b\nContent-Length: 2\n\nbody", "200", "\r\n\r\nbo"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			_, address := startGateway(t, test.text)
 			answer := ask(t, address, "GET /app HTTP/1.1\r\nHost: h\r\n\r\n")
 			require.Regexp(t, "^HTTP/1.1 "+test.status, answer)
