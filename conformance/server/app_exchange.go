@@ -36,8 +36,7 @@ type Exchange struct {
 	in      []byte // read and not understood yet
 	head    string // of SCGI and uwsgi: the netstring or packet with the meta-variables
 	body    []byte
-	aborted bool // FCGI_ABORT_REQUEST has come
-	hold    bool
+	until   time.Time // when fill gives up, if not when the patience ends
 }
 
 const (
@@ -124,7 +123,11 @@ func (x *Exchange) ReadBody(n int) (string, error) {
 func (x *Exchange) fill() error {
 	buf := make([]byte, writeSize)
 	for {
-		x.Conn.SetReadDeadline(time.Now().Add(max(x.t.patience()-x.t.quiet(), time.Millisecond)))
+		end := time.Now().Add(max(x.t.patience()-x.t.quiet(), time.Millisecond))
+		if !x.until.IsZero() {
+			end = x.until
+		}
+		x.Conn.SetReadDeadline(end)
 		n, err := x.Conn.Read(buf)
 		x.in = append(x.in, buf[:n]...)
 		if n > 0 {
@@ -134,7 +137,7 @@ func (x *Exchange) fill() error {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
-		if x.t.quiet() >= x.t.patience() {
+		if x.t.quiet() >= x.t.patience() || !x.until.IsZero() {
 			return errSilent
 		}
 	}
@@ -142,20 +145,20 @@ func (x *Exchange) fill() error {
 
 // over waits at most d for the server to end the request, and says whether it did.
 func (x *Exchange) over(d time.Duration) bool {
-	end := time.Now().Add(d)
-	for time.Now().Before(end) && x.t.Context().Err() == nil {
-		_, err := x.dialect.more(x)
-		if errors.Is(err, errAborted) || err != nil && !errors.Is(err, errSilent) {
+	x.until = time.Now().Add(d)
+	defer func() { x.until = time.Time{} }()
+	for {
+		more, err := x.dialect.more(x)
+		if err == nil && !more { // nothing more belongs to the request, but for its end
+			err = x.fill()
+		}
+		switch {
+		case errors.Is(err, errSilent):
+			return false
+		case err != nil:
 			return true
 		}
-		if err == nil { // nothing more belongs to the request, or a piece of the body came
-			x.t.touch()
-			if err := x.fill(); err != nil && !errors.Is(err, errSilent) {
-				return true
-			}
-		}
 	}
-	return false
 }
 
 // Send sends bytes as they are. A server that does not read them hangs; one that has closed the connection is no verdict.
@@ -192,13 +195,10 @@ func (x *Exchange) EndBy(b []byte) {
 	switch {
 	case !x.KeepConn || err != nil:
 		x.Conn.Close()
-	case !x.hold:
+	default:
 		x.lease.release(x.in)
 	}
 }
-
-// Hold keeps the connection for this case when the response has ended, if the server keeps it.
-func (x *Exchange) Hold() { x.hold = true }
 
 // Close closes the connection to the server, whatever has been sent.
 func (x *Exchange) Close() { x.Conn.Close() }

@@ -22,6 +22,9 @@ import (
 // gateway starts a gateway with a fault, or none, and returns it as a target.
 func gateway(t *testing.T, scheme, fault string) *Target {
 	setup := Setup{Dir: peer.Dir(t), App: scheme + "://" + peer.FreeAddress(t), Timeout: 2 * time.Second}
+	if fault == "" {
+		setup.Timeout = 4 * time.Second // of which a busy machine may need some
+	}
 	if scheme == "cgi" {
 		setup.App = "cgi:" + filepath.Join(setup.Dir, "www", "cgi-bin")
 	}
