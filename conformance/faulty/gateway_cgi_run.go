@@ -139,7 +139,7 @@ func (r *cgiRun) impatience() <-chan time.Time {
 	if !r.backend.fault.is("closed-is-killed") {
 		return nil
 	}
-	return time.After(200 * time.Millisecond)
+	return time.After(100 * time.Millisecond)
 }
 
 func (r *cgiRun) kill() { killGroup(r.process) }

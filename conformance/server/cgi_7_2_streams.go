@@ -246,7 +246,7 @@ func cgi72End() []conformance.Case {
 				_, r := t.Do(t.Request("GET", "/app/closed", ""), func(x *Exchange) {
 					x.Write(plain + "\nbody")
 					x.order(doClose)
-					t.Sleep(t.Patience())
+					t.Sleep(t.Patience() / 2)
 					x.order(doExit, 0)
 				})
 				t.Intact(r, 200, "body")
