@@ -26,6 +26,9 @@ func (r *runner) alive() error {
 			return dead
 		case result.Outcome != Hang:
 			dead = errDead
+			if target, ok := r.target.(interface{ Dead() bool }); ok && target.Dead() {
+				return errDead
+			}
 		}
 		if time.Now().After(end) {
 			return errDead

@@ -23,7 +23,8 @@ type Target interface {
 	Jobs() int
 	// Alive makes one plain request on a new connection.
 	Alive(t *T)
-	// Restart brings a dead target back. It returns errors.ErrUnsupported if nobody said how.
+	// Restart brings a dead target back. It returns errors.ErrUnsupported if nobody said how. A Target may also have a
+	// method Dead() bool, by which nobody waits for it to come back by itself.
 	Restart(ctx context.Context) error
 }
 

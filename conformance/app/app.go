@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gangway-go/gangway/conformance"
 )
@@ -181,6 +182,13 @@ func (t *Target) Restart(ctx context.Context) error {
 		return exec.CommandContext(ctx, "sh", "-c", t.RestartCommand).Run()
 	}
 	return errors.ErrUnsupported
+}
+
+// Dead says whether the program that the suite has started has ended.
+func (t *Target) Dead() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.program != nil && t.program.ended(time.Millisecond)
 }
 
 // Close ends the program if the suite has started it.

@@ -40,7 +40,20 @@ func (t *Target) Preflight(ct *conformance.T) {
 	t.echo, t.version = err == nil, r.field("X-Powered-By")
 	t.plain = fmt.Sprintf("status %d, %s", r.status, r.field("Content-Type"))
 	t.keeps = t.scheme == "fcgi" && tt.keeps()
-	t.atOnce = tt.countAtOnce(max(20*took, ct.Patience()/5))
+	t.atOnce = 1
+	ct.Try(ct.Patience(), test(func(tt *T) { t.atOnce = tt.countAtOnce(max(20*took, ct.Patience()/5)) }))
+	tt.revive()
+}
+
+// revive starts the program anew if it did not survive connections that break off.
+func (t *T) revive() {
+	if t.target.command == "" || t.within(slowStart, (*T).Serves) {
+		return
+	}
+	if err := t.target.Restart(t.Context()); err != nil {
+		t.Broken(err)
+	}
+	t.within(slowStart, (*T).Serves)
 }
 
 // countAtOnce holds more and more connections with requests that are not complete until a complete one beside them is

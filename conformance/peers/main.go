@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/conformance"
+	"github.com/gangway-go/gangway/conformance/app"
 	"github.com/gangway-go/gangway/conformance/report"
 	"github.com/gangway-go/gangway/conformance/server"
 )
@@ -109,6 +110,9 @@ func run(ctx context.Context, dir, name, only string) (err error) {
 		return err
 	}
 	options := conformance.Options{Total: 10 * time.Minute}
+	if _, ok := target.(*app.Target); ok {
+		options.Patience = 500 * time.Millisecond // many serve one connection at a time
+	}
 	if only != "" {
 		options.AllWire = true
 	}
