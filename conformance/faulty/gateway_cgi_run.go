@@ -56,8 +56,7 @@ func (r *cgiRun) feed(stdin *os.File, body io.Reader) {
 // feedOn sends the next request of the client too, if this is the mutant that does.
 func (r *cgiRun) feedOn(stdin *os.File, body io.Reader) {
 	if b, ok := body.(*gatewayBody); ok && r.backend.fault.is("feeds-next-request") {
-		next, _ := b.conn.br.Peek(b.conn.br.Buffered())
-		stdin.Write(next)
+		stdin.Write(b.next)
 	}
 }
 

@@ -1,6 +1,7 @@
 package faulty
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -27,6 +28,7 @@ type gatewayBody struct {
 
 	mu   sync.Mutex
 	left int64
+	next []byte // what follows the body, for a mutant
 }
 
 // attach gives r its body.
@@ -100,6 +102,8 @@ func (b *gatewayBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.conn.br.Read(p[:min(int64(len(p)), b.left)])
 	if b.left -= int64(n); b.left == 0 {
+		b.next, _ = b.conn.br.Peek(b.conn.br.Buffered())
+		b.next = bytes.Clone(b.next)
 		b.end()
 		return n, nil
 	}
