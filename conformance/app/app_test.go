@@ -103,11 +103,17 @@ func TestClean(t *testing.T) {
 				cases := slices.DeleteFunc(app.New(url).Cases(), func(c conformance.Case) bool {
 					return passed[c.Name] && c.Serial
 				})
-				for _, r := range run(t, url, cases, enough).Results {
-					if r.Outcome != conformance.Skip {
-						passed[r.Name] = true
-						assert.Equal(t, conformance.Pass, r.Outcome, "%s: %s: %s", url, r.Name, r.Got)
+				for i, r := range run(t, url, cases, enough).Results {
+					if r.Outcome == conformance.Skip {
+						continue
 					}
+					if passed[r.Name] = true; r.Outcome != conformance.Pass { // alone, if others took its time
+						again := cases[i]
+						again.DependsOn = nil
+						t.Logf("again: %s: %s %s", r.Name, r.Outcome, r.Got)
+						r = run(t, url, []conformance.Case{again}, enough).Results[0]
+					}
+					assert.Equal(t, conformance.Pass, r.Outcome, "%s: %s: %s", url, r.Name, r.Got)
 				}
 			}
 			for _, c := range app.New(scheme + "://127.0.0.1:1").Cases() {
@@ -173,9 +179,18 @@ func kill(t *testing.T, fault faulty.Fault, cases map[string]conformance.Case) {
 	} else {
 		url = listen(t, "tcp", schemeOf(fault), fault.Name)
 	}
-	for _, r := range run(t, url, broken, patience).Results {
-		survived := r.Outcome == conformance.Pass || r.Outcome == conformance.Skip || r.Outcome == conformance.SuiteError
-		assert.False(t, survived, "%s: %s: %s %s", fault.Name, r.Name, r.Outcome, r.Got)
+	for tries := 3; len(broken) > 0; tries-- { // on a busy machine a mutant may be right by being slow
+		var survivors []conformance.Case
+		for i, r := range run(t, url, broken, patience).Results {
+			if r.Outcome != conformance.Pass && r.Outcome != conformance.Skip && r.Outcome != conformance.SuiteError {
+				continue
+			}
+			survivors = append(survivors, broken[i])
+			assert.Greater(t, tries, 1, "%s: %s: %s %s", fault.Name, r.Name, r.Outcome, r.Got)
+		}
+		if broken = survivors; tries == 1 {
+			return
+		}
 	}
 }
 
