@@ -56,7 +56,7 @@ func TestBrowser(t *testing.T) {
 	}{
 		{"matrix", "", []string{
 			">12 of 13 cases, peers: 2", `<b>libfcgi</b>`, `<td class="f">F</td><td class="p">✓</td>`, `<td class="x">×</td>`,
-			`class="l1 out" data-case="12"`, `<aside id="panel" hidden=""`,
+			`class="l1 out" data-case="12"`, `>7<span class="bar"`, `<aside id="panel" hidden=""`,
 		}, nil},
 		{"role", "#?role=script", []string{">1 of 13 cases, peers: 1"}, nil},
 		{"all roles", "#?role=", []string{">13 of 13 cases, peers: 3"}, nil},

@@ -113,15 +113,26 @@ func TestMatrixOfNone(t *testing.T) {
 
 // TestMatrixLimit: 20 peers and 600 cases, of which a third does not pass, with logs of 2 KiB each way.
 func TestMatrixLimit(t *testing.T) {
-	html, p := matrix(t, synthetic(20, 600)...)
+	html, p := matrix(t, synthetic(20, 600, 200)...)
 	assert.Len(t, p.Peers, 20)
 	assert.Len(t, p.Cases, 600)
 	assert.LessOrEqual(t, len(html), report.MatrixLimit)
 	assert.Greater(t, longest(t, p), 1<<10, "the logs are not much shortened")
 	t.Logf("%d bytes", len(html))
+	passed := sample()
+	passed.Results[0].Wire = wireLog()
+	_, one := matrix(t, passed)
+	assert.Empty(t, inflate(t, one.Blocks[0]).C["0 0"].W, "no log of what passes")
 	if path := os.Getenv("MATRIX_FILE"); path != "" {
 		require.NoError(t, os.WriteFile(path, []byte(html), 0o644))
 	}
+}
+
+// TestMatrixShrinks: logs that cannot be deflated get shorter until the file is small enough.
+func TestMatrixShrinks(t *testing.T) {
+	html, p := matrix(t, synthetic(20, 600, 2000)...)
+	assert.LessOrEqual(t, len(html), report.MatrixLimit)
+	assert.Equal(t, 1<<10, longest(t, p))
 }
 
 // longest returns how long the longest part of a wire log is.
@@ -138,8 +149,8 @@ func longest(t *testing.T, p page) int {
 	return n
 }
 
-// synthetic makes reports like those of real peers; a part of their logs cannot be deflated.
-func synthetic(peers, cases int) []*conformance.Report {
+// synthetic makes reports like those of real peers; so many bytes of each of their logs cannot be deflated.
+func synthetic(peers, cases, noise int) []*conformance.Report {
 	random := rand.New(rand.NewPCG(1, 2))
 	var reports []*conformance.Report
 	for p := range peers {
@@ -150,14 +161,14 @@ func synthetic(peers, cases int) []*conformance.Report {
 			Command: "gangway conform app fcgi://127.0.0.1:9000",
 		}
 		for c := range cases {
-			r.Results = append(r.Results, syntheticResult(random, c))
+			r.Results = append(r.Results, syntheticResult(random, c, noise))
 		}
 		reports = append(reports, r)
 	}
 	return reports
 }
 
-func syntheticResult(random *rand.Rand, c int) conformance.Result {
+func syntheticResult(random *rand.Rand, c, size int) conformance.Result {
 	sections := []string{"2.2", "3.2", "3.3", "3.4", "4.1", "4.2", "5.1", "5.2", "5.4", "5.5", "6.1", "6.2"}
 	result := conformance.Result{
 		Name: fmt.Sprintf("fcgi/%s/case-about-%s-%d", sections[c*len(sections)/600%len(sections)],
@@ -182,7 +193,7 @@ func syntheticResult(random *rand.Rand, c int) conformance.Result {
 	case conformance.May:
 		result.Outcome = conformance.Info
 	}
-	noise := make([]byte, 200)
+	noise := make([]byte, size)
 	for i := range noise {
 		noise[i] = byte(random.Uint32())
 	}

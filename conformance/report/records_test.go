@@ -1,9 +1,11 @@
 package report
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/conformance"
 )
@@ -30,8 +32,8 @@ func TestRecords(t *testing.T) {
 		{"nothing", sent(""), []string{""}},
 		{"cut", []conformance.Event{{Conn: 1, Kind: conformance.Sent, Data: []byte(begin), Size: 90}, sent(begin)[0]},
 			[]string{"FCGI_BEGIN_REQUEST(id 1, 8+2)", ""}},
-		{"many", sent(repeat("\x01\x05\x00\x01\x00\x00\x00\x00", 10)),
-			[]string{repeat("FCGI_STDIN(id 1, 0) ", 8) + "and 2 more"}},
+		{"many", sent(strings.Repeat("\x01\x05\x00\x01\x00\x00\x00\x00", 10)),
+			[]string{strings.Repeat("FCGI_STDIN(id 1, 0) ", 8) + "and 2 more"}},
 		{"notes", []conformance.Event{{Kind: conformance.Noted, Data: []byte("\x01")}}, []string{""}},
 	}
 	for _, tt := range tests {
@@ -45,16 +47,21 @@ func TestRecords(t *testing.T) {
 	assert.Equal(t, want, records(both), "each direction of each connection by itself")
 }
 
+func TestClip(t *testing.T) {
+	events := sent(strings.Split(strings.Repeat("0123456789 ", 100), " ")...)
+	clipped := clip(events, 25)
+	require.Len(t, clipped, eventLimit+1)
+	assert.Equal(t, "41 more events", string(clipped[eventLimit].Data))
+	assert.Equal(t, "01234", string(clipped[2].Data), "the bytes of all events together")
+	assert.Equal(t, 10, clipped[2].Size)
+	assert.Empty(t, clipped[3].Data)
+	assert.Equal(t, 10, clipped[3].Size)
+	assert.Equal(t, "0123456789", string(events[3].Data), "the log itself stays")
+}
+
 func sent(texts ...string) (events []conformance.Event) {
 	for _, text := range texts {
 		events = append(events, conformance.Event{Conn: 1, Kind: conformance.Sent, Data: []byte(text)})
 	}
 	return events
-}
-
-func repeat(s string, n int) (all string) {
-	for range n {
-		all += s
-	}
-	return all
 }

@@ -208,6 +208,7 @@ func TestProgress(t *testing.T) {
 	p.End()
 	assert.Equal(t, 2, strings.Count(b.String(), "\n"), "a line for each that does not pass")
 	assert.Contains(t, b.String(), "fail fcgi/3.3/padding-on-begin-request: lost the body\n")
+	assert.NotContains(t, b.String(), "\r")
 
 	b.Reset()
 	p = report.NewProgress(&b, 12, true)
