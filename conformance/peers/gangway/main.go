@@ -1,3 +1,5 @@
+//go:build unix
+
 // Gangway is the echo application of the conformance suite (package echo) on gangway's own frontends: what the peers
 // gangway-fastcgi, gangway-scgi and gangway-cgi test.
 //
