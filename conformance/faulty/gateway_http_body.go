@@ -81,7 +81,7 @@ func (c *gatewayConn) send100() error {
 }
 
 // patience is how long an application may think whether it wants a body that the client has not sent yet.
-const patience = 100 * time.Millisecond
+const patience = 400 * time.Millisecond
 
 func (b *gatewayBody) Read(p []byte) (int, error) {
 	if b.wait {
