@@ -19,8 +19,7 @@ var cgi42Unread = []conformance.Case{
 			c := t.Client()
 			first := t.Request("POST", "/app/first", string(t.Request("GET", "/app/smuggled", "")))
 			_, r := c.Answer(first+t.Request("GET", "/app/next", ""), Early(plainOK))
-			t.Want(r, 200)
-			t.Check(!strings.Contains(r.Rest, "400"), "%s after the response", excerpt(r.Rest))
+			t.Valid(r)
 			t.unsmuggled(c, "")
 		}),
 	},
