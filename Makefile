@@ -48,6 +48,12 @@ cross: ## build for macOS and Windows, and vet the tests there
 conformance-peers: ## run the conformance suite on well-known programs, or on PEERS, and write conformance/RESULTS.md
 	go run ./conformance/peers $(PEERS)
 
+.PHONY: kill-matrix
+kill-matrix: ## run all conformance cases on all mutants and write which fail: conformance/faulty/kills
+	mkdir -p conformance/faulty/kills
+	GANGWAY_KILL_MATRIX=$(CURDIR)/conformance/faulty/kills go test -count=1 -run 'TestKillMatrix' -parallel 12 -timeout 2h \
+		./conformance/app ./conformance/server ./conformance/script
+
 .PHONY: clean
 clean: ## remove what the other targets built
 	rm -rf bin

@@ -1,0 +1,69 @@
+// Package killmatrix writes down which cases of the conformance suite each mutant of a peer fails, for the tests of the suite.
+// Begin with From.
+package killmatrix
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Folder is the environment variable that names the folder for matrices. Without it nobody is asked for one: it takes
+// minutes.
+const Folder = "GANGWAY_KILL_MATRIX"
+
+// A Matrix collects what mutants fail. It is safe for concurrent use.
+type Matrix struct {
+	path string
+
+	mu    sync.Mutex
+	lines []string
+}
+
+// From returns the matrix for a file in Folder, or nil if there is no Folder.
+func From(file string) *Matrix {
+	folder := os.Getenv(Folder)
+	if folder == "" {
+		return nil
+	}
+	return &Matrix{path: filepath.Join(folder, file)}
+}
+
+// Add notes the cases that a mutant fails, and out of how many. The error says that they are more than a twentieth of them,
+// so that the mutant has more than one fault, or that one of those it is meant for is not there.
+func (m *Matrix) Add(mutant string, broken, meant []string, of int) error {
+	slices.Sort(broken)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %d/%d\n", mutant, len(broken), of)
+	for _, name := range broken {
+		mark := ""
+		if slices.Contains(meant, name) {
+			mark = " *"
+		}
+		fmt.Fprintf(&b, "\t%s%s\n", name, mark)
+	}
+	m.mu.Lock()
+	m.lines = append(m.lines, b.String())
+	m.mu.Unlock()
+	for _, name := range meant {
+		if !slices.Contains(broken, name) {
+			return fmt.Errorf("%s: %s passes", mutant, name)
+		}
+	}
+	if len(broken)*20 > of {
+		return fmt.Errorf("%s: %d of %d cases fail: %s", mutant, len(broken), of, strings.Join(broken, ", "))
+	}
+	return nil
+}
+
+// Write writes the file.
+func (m *Matrix) Write() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	slices.Sort(m.lines)
+	const head = "# mutant failed/cases, then the cases; those that it is meant for have a star\n"
+	return os.WriteFile(m.path, []byte(head+strings.Join(m.lines, "")), 0o644)
+}
