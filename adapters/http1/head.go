@@ -254,7 +254,7 @@ func (p *fieldParser) take(name, value string) error {
 	case adapters.EqualName(name, "Upgrade"):
 		p.wants = value
 	case adapters.EqualName(name, "Keep-Alive"), adapters.EqualName(name, "Proxy-Connection"),
-		adapters.EqualName(name, "TE"), adapters.EqualName(name, "Trailer"):
+		adapters.EqualName(name, "Proxy-Authorization"), adapters.EqualName(name, "TE"), adapters.EqualName(name, "Trailer"):
 		// about this connection only, RFC 9110 7.6.1
 	default:
 		p.header = append(p.header, adapters.Field{Name: name, Value: value})
@@ -266,7 +266,7 @@ func (p *fieldParser) take(name, value string) error {
 var aboutMessage = func() (lengths [32]bool) {
 	for _, name := range []string{
 		"Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade", "Keep-Alive",
-		"Proxy-Connection", "TE", "Trailer",
+		"Proxy-Connection", "Proxy-Authorization", "TE", "Trailer",
 	} {
 		lengths[len(name)] = true
 	}
@@ -284,7 +284,7 @@ func (p *fieldParser) connection(value string) {
 			p.keepAlive = true
 		case adapters.EqualName(option, "Upgrade"):
 			p.upgrades = true
-		default:
+		case adapters.MayNominate(option):
 			p.nominated = append(p.nominated, option)
 		}
 	}

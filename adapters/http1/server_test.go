@@ -232,6 +232,18 @@ func TestResponses(t *testing.T) {
 	}
 }
 
+// TestFieldsForTheApplication: what concerns the connection is not for the application, and no client can make more of that.
+func TestFieldsForTheApplication(t *testing.T) {
+	got := make(chan string, 1)
+	_, addr := start(t, func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
+		got <- fields(req.Header)
+		return adapters.Reply(200, "t", ""), nil
+	})
+	ask(t, addr, "GET / "+last+"Connection: X-Hop, Content-Type, Cookie, keep-alive\r\nX-Hop: 1\r\nContent-Type: t\r\nCookie: c\r\n"+
+		"Keep-Alive: 1\r\nProxy-Connection: 1\r\nProxy-Authorization: 1\r\nTE: trailers\r\nTrailer: X\r\nUpgrade: u\r\nX: 1\r\nX: 2\r\n\r\n")
+	assert.Equal(t, `Content-Type: "t", Cookie: "c", X: "1", X: "2"`, <-got)
+}
+
 func TestInterimResponses(t *testing.T) {
 	late := make(chan error, 1)
 	_, addr := start(t, func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
