@@ -12,7 +12,7 @@ import (
 
 // TestMain puts this program into PATH as gangway.
 func TestMain(m *testing.M) {
-	server.Probe() // the probes of conform name this program by its own name
+	server.Probe()                              // the probes of conform name this program by its own name
 	os.Setenv(raceOptions, "atexit_sleep_ms=0") // a second for each process otherwise
 	testscript.Main(leak.Check(m), map[string]func(){"gangway": func() { os.Exit(Main()) }})
 }
