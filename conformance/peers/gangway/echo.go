@@ -99,11 +99,6 @@ func (a application) lines(r *egi.Request, noread bool) ([]byte, error) {
 	for name, value := range r.All() {
 		fmt.Fprintf(&b, "var %s %s\n", word(name), word(value))
 	}
-	for _, v := range r.Vars {
-		if v.Value == "" { // which All leaves out
-			fmt.Fprintf(&b, "var %s \n", word(v.Name))
-		}
-	}
 	for _, arg := range a.args {
 		fmt.Fprintf(&b, "arg %s\n", word(arg))
 	}
