@@ -14,11 +14,12 @@ import (
 // roleVariable tells the FastCGI backend the role that the application plays; applications know it too.
 const roleVariable = "FCGI_ROLE"
 
-// authorize asks an Authorizer, FastCGI 1.0 section 6.3. It returns the variables of the request for the Responder, or none if
-// the Authorizer has answered the client.
+// authorize asks an Authorizer, FastCGI 1.0 section 6.3. It returns the variables of the request for the Responder, or
+// none if the Authorizer has answered the client.
 func (g *Gateway) authorize(ctx context.Context, r *gatewayRequest, vars []Var, out reply) ([]Var, error) {
 	asked := slices.DeleteFunc(slices.Clone(vars), func(v Var) bool {
-		return v.Name == "CONTENT_LENGTH" || v.Name == "PATH_INFO" && !g.fault.is("authorizer-sees-all") || v.Name == "PATH_TRANSLATED" || v.Name == "SCRIPT_NAME"
+		return v.Name == "CONTENT_LENGTH" || v.Name == "PATH_INFO" && !g.fault.is("authorizer-sees-all") ||
+			v.Name == "PATH_TRANSLATED" || v.Name == "SCRIPT_NAME"
 	})
 	asked = append(asked, Var{roleVariable, "AUTHORIZER"})
 	output, err := g.backend.RoundTrip(ctx, asked, strings.NewReader(""))

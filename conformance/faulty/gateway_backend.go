@@ -13,15 +13,15 @@ import (
 // Var is one meta-variable of a request.
 type Var struct{ Name, Value string }
 
-// backend is what the gateway hands its requests to: an application behind FastCGI, SCGI or uwsgi, or a CGI program. It is safe
-// for concurrent use.
+// backend is what the gateway hands its requests to: an application behind FastCGI, SCGI or uwsgi, or a CGI program. It
+// is safe for concurrent use.
 type backend interface {
 	// RoundTrip hands the request over and returns once the application has begun to answer: what it reads is the CGI
 	// response, with io.EOF if and only if it is complete. Before that, errors are of type *Refusal.
 	//
-	// The variables have CONTENT_LENGTH if there is a body, and body has as many bytes; an error of body other than io.EOF,
-	// and the end of ctx, mean that the client is gone, and the application is told. RoundTrip may read from body until the
-	// response has been read or closed. Close ends the exchange; the caller calls it always.
+	// The variables have CONTENT_LENGTH if there is a body, and body has as many bytes; an error of body other than
+	// io.EOF, and the end of ctx, mean that the client is gone, and the application is told. RoundTrip may read from body
+	// until the response has been read or closed. Close ends the exchange; the caller calls it always.
 	RoundTrip(ctx context.Context, vars []Var, body io.Reader) (io.ReadCloser, error)
 	// Close closes the connections that are kept.
 	Close()
@@ -42,8 +42,8 @@ type fault string
 func (f fault) is(slug string) bool { return string(f) == slug }
 
 // newBackend returns the backend for an application's address as package server takes it, for example
-// "fcgi+unix:///run/app.sock", with a fault or none. An application that is silent for timeout has failed. Log gets what the
-// application writes to its error stream.
+// "fcgi+unix:///run/app.sock", with a fault or none. An application that is silent for timeout has failed. Log gets
+// what the application writes to its error stream.
 func newBackend(address string, f fault, timeout time.Duration, log io.Writer) (backend, error) {
 	u, err := url.Parse(address)
 	if err != nil {

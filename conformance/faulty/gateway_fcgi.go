@@ -13,8 +13,8 @@ import (
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
-// fcgiBackend is an application that speaks FastCGI 1.0. Connections are kept; each carries one request at a time. The variable
-// FCGI_ROLE, if there is one, says the role; a Filter gets the file that SCRIPT_FILENAME names.
+// fcgiBackend is an application that speaks FastCGI 1.0. Connections are kept; each carries one request at a time. The
+// variable FCGI_ROLE, if there is one, says the role; a Filter gets the file that SCRIPT_FILENAME names.
 type fcgiBackend struct {
 	dialer
 	log io.Writer
@@ -56,7 +56,8 @@ func (b *fcgiBackend) RoundTrip(ctx context.Context, vars []Var, body io.Reader)
 		if err = x.begin(); err == nil && !b.again(x) {
 			return x, nil
 		}
-		retry := conn.reused && !x.heard.Load() && !errors.Is(x.err, os.ErrDeadlineExceeded) && b.repeatable(vars) || err == nil
+		retry := conn.reused && !x.heard.Load() &&
+			!errors.Is(x.err, os.ErrDeadlineExceeded) && b.repeatable(vars) || err == nil
 		x.Close()
 		if !retry {
 			return nil, err

@@ -196,7 +196,8 @@ func (x *fcgiExchange) ended(content []byte) error {
 	return &Refusal{502, end.ProtocolStatus.String()}
 }
 
-// logged writes a piece of the error stream so that nobody takes it for a line of the log's, or for commands to a terminal.
+// logged writes a piece of the error stream so that nobody takes it for a line of the log's, or for commands to a
+// terminal.
 func (x *fcgiExchange) logged(text []byte) {
 	switch f := x.conn.backend.fault; {
 	case len(text) == 0, f.is("logs-nothing"):

@@ -102,20 +102,25 @@ var gatewayConnectionFaults = []Fault{
 	speechFault("never-retries", "It does not send a request again if a kept connection turns out to be dead.",
 		"fcgi-client/5.1/keepconn-app-closes-race"),
 	speechFault("trusts-idle", "It sends a request on a kept connection without a look at it, and not again.",
-		"fcgi-client/5.1/keepconn-app-closes-idle fcgi-client/3.3/unsolicited-response-on-idle fcgi-client/5.1/keepconn-app-closes-race"),
+		"fcgi-client/5.1/keepconn-app-closes-idle fcgi-client/3.3/unsolicited-response-on-idle "+
+			"fcgi-client/5.1/keepconn-app-closes-race"),
 	speechFault("retries-post", "It sends a POST again if a kept connection turns out to be dead.",
 		"fcgi-client/5.1/keepconn-post-not-replayed"),
 	speechFault("never-reuses", "It announces that it keeps connections, and does not.", "fcgi-client/5.1/keepconn-reuse"),
-	speechFault("repeats-cut-requests", "It sends a GET again if the response is cut.", "fcgi-client/5.1/not-replayed-after-output"),
-	speechFault("keeps-excess", "It takes what comes after a response for the next one's beginning.", "fcgi-client/3.3/records-after-end"),
+	speechFault("repeats-cut-requests", "It sends a GET again if the response is cut.",
+		"fcgi-client/5.1/not-replayed-after-output"),
+	speechFault("keeps-excess", "It takes what comes after a response for the next one's beginning.",
+		"fcgi-client/3.3/records-after-end"),
 	speechFault("keeps-half-sent", "It uses a connection again on which it has not sent a request to its end.",
 		"fcgi-client/6.2/early-end-then-next"),
 	speechFault("keeps-aborted", "It uses a connection again when the client of the request on it has gone.",
 		"fcgi-client/5.4/late-output-not-delivered"),
-	speechFault("aborts-all", "It closes all connections when a client has gone.", "fcgi-client/5.4/abort-not-on-kept-conn-of-others"),
+	speechFault("aborts-all", "It closes all connections when a client has gone.",
+		"fcgi-client/5.4/abort-not-on-kept-conn-of-others"),
 	speechFault("works-for-nobody", "It waits for the response to a client that has gone.",
 		"fcgi-client/5.4/client-disconnect-aborts scgi-client/2/client-disconnect uwsgi-client/packet/client-disconnect"),
-	speechFault("multiplexes", "It sends a request for /at-once on a connection that is in use.", "fcgi-client/4.1/get-values-probe"),
+	speechFault("multiplexes", "It sends a request for /at-once on a connection that is in use.",
+		"fcgi-client/4.1/get-values-probe"),
 	speechFault("fifty-at-once", "It serves fifty requests at once.", "fcgi-client/6.2/concurrency-100"),
 	speechFault("buffers-responses", "It reads the response to its end before it sends anything of it.",
 		"fcgi-client/6.2/response-stream-first-byte fcgi-client/6.2/slow-client-no-memory-blowup"),
@@ -124,8 +129,10 @@ var gatewayConnectionFaults = []Fault{
 	speechFault("connects-for-ever", "It waits for a connection without limit.", "fcgi-client/5.5/connect-timeout"),
 	speechFault("nobody-is-404", "It answers 404 if nobody listens.", "fcgi-client/5.5/connect-refused"),
 	speechFault("waits-for-ever", "It waits for a response without limit.",
-		"fcgi-client/5.5/read-timeout fcgi-client/5.5/read-timeout-mid-body scgi-client/2/read-timeout uwsgi-client/packet/read-timeout"),
-	speechFault("one-limit-for-all", "It gives the application its time for the whole response.", "fcgi-client/5.5/slow-is-not-dead"),
+		"fcgi-client/5.5/read-timeout fcgi-client/5.5/read-timeout-mid-body scgi-client/2/read-timeout "+
+			"uwsgi-client/packet/read-timeout"),
+	speechFault("one-limit-for-all", "It gives the application its time for the whole response.",
+		"fcgi-client/5.5/slow-is-not-dead"),
 	speechFault("must-send-all", "It gives up a response if the application did not read the body.",
 		"fcgi-client/6.2/early-response-then-close"),
 	speechFault("stops-sending", "It does not send the rest of the body once the response has begun.",
@@ -145,16 +152,20 @@ var gatewayConnectionFaults = []Fault{
 	speechFault("output-after-its-end", "It delivers FCGI_STDOUT that comes after the end of the stream.",
 		"fcgi-client/3.3/stdout-after-eos"),
 	speechFault("overload-is-502", "It makes 502 of FCGI_OVERLOADED.", "fcgi-client/5.5/overloaded-503"),
-	speechFault("cuts-the-block", "It cuts variables that do not fit into a packet.", "uwsgi-client/packet/vars-over-65535"),
-	speechFault("unguarded-errors", "It allows access if the Authorizer fails.", "fcgi-client/6.3/authorizer-error-fails-closed"),
-	speechFault("own-words-for-403", "It makes its own response of the Authorizer's.", "fcgi-client/6.3/authorizer-403-body"),
+	speechFault("cuts-the-block", "It cuts variables that do not fit into a packet.",
+		"uwsgi-client/packet/vars-over-65535"),
+	speechFault("unguarded-errors", "It allows access if the Authorizer fails.",
+		"fcgi-client/6.3/authorizer-error-fails-closed"),
+	speechFault("own-words-for-403", "It makes its own response of the Authorizer's.",
+		"fcgi-client/6.3/authorizer-403-body"),
 	speechFault("forgets-granted", "It forgets the variables that the Authorizer grants.",
 		"fcgi-client/6.3/authorizer-variable-headers"),
 	speechFault("field-grants", "It takes the client's fields Variable- for the Authorizer's.",
 		"fcgi-client/6.3/authorizer-variable-spoof"),
 	speechFault("authorizer-sees-all", "It gives the Authorizer PATH_INFO.",
 		"fcgi-client/6.3/authorizer-no-content-length"),
-	speechFault("authorizer-again", "It gives the Responder the role of the Authorizer.", "fcgi-client/6.3/authorizer-200-grants"),
+	speechFault("authorizer-again", "It gives the Responder the role of the Authorizer.",
+		"fcgi-client/6.3/authorizer-200-grants"),
 	speechFault("authorizer-fields-stay", "It sends the fields of the Authorizer's 200 to the client.",
 		"fcgi-client/6.3/authorizer-200-rest-ignored"),
 	speechFault("filter-without-data", "It sends a Filter no file.", "fcgi-client/6.4/filter-data"),
@@ -241,7 +252,8 @@ func (x *fcgiExchange) miskeep() bool {
 	case "keeps-half-sent":
 		x.conn.SetWriteDeadline(time.Time{})
 		if !x.whole { // at the latest now within a record
-			x.conn.Write(wire.Header{Version: wire.Version1, Type: wire.TypeStdin, RequestID: requestID, ContentLength: 200}.Append(nil))
+			h := wire.Header{Version: wire.Version1, Type: wire.TypeStdin, RequestID: requestID, ContentLength: 200}
+			x.conn.Write(h.Append(nil))
 		}
 		return ended
 	case "keeps-aborted":

@@ -54,7 +54,9 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "long-begin", does: "It sends FCGI_BEGIN_REQUEST with 16 bytes of content.", breaks: "fcgi-client/3.3/begin-body-8",
+		slug:   "long-begin",
+		does:   "It sends FCGI_BEGIN_REQUEST with 16 bytes of content.",
+		breaks: "fcgi-client/3.3/begin-body-8",
 		head: func(_ []Var, head []byte) []byte {
 			long := append(bytes.Clone(head[:16]), 0, 0, 0, 0, 0, 0, 0, 0)
 			long[5] = 16
@@ -62,7 +64,9 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "all-flags", does: "It sets a bit of the flags that has no meaning.", breaks: "fcgi-client/5.1/unknown-flags-zero",
+		slug:   "all-flags",
+		does:   "It sets a bit of the flags that has no meaning.",
+		breaks: "fcgi-client/5.1/unknown-flags-zero",
 		head: func(_ []Var, head []byte) []byte {
 			head[10] |= 0x80
 			return head
@@ -77,14 +81,17 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "long-lengths", does: "It encodes all lengths of values in four bytes.", breaks: "fcgi-client/3.4/length-encoding-minimal",
+		slug:   "long-lengths",
+		does:   "It encodes all lengths of values in four bytes.",
+		breaks: "fcgi-client/3.4/length-encoding-minimal",
 		head: func(vars []Var, head []byte) []byte {
 			var pairs []byte
 			for _, v := range vars {
 				pairs = append(pairs, byte(len(v.Name)), 0x80, byte(len(v.Value)>>16), byte(len(v.Value)>>8), byte(len(v.Value)))
 				pairs = append(append(pairs, v.Name...), v.Value...)
 			}
-			return wire.AppendEnd(wire.AppendStream(bytes.Clone(head[:16]), wire.TypeParams, requestID, pairs), wire.TypeParams, requestID)
+			head = wire.AppendStream(head[:16:16], wire.TypeParams, requestID, pairs)
+			return wire.AppendEnd(head, wire.TypeParams, requestID)
 		},
 	},
 	{
@@ -108,11 +115,14 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "one-params-record", does: "It sends the first record of FCGI_PARAMS only.", breaks: "fcgi-client/5.2/params-over-65535",
+		slug:   "one-params-record",
+		does:   "It sends the first record of FCGI_PARAMS only.",
+		breaks: "fcgi-client/5.2/params-over-65535",
 		head: func(vars []Var, head []byte) []byte {
 			pairs := paired(vars)
 			pairs = pairs[:min(len(pairs), wire.MaxContent)]
-			return wire.AppendEnd(wire.AppendRecord(bytes.Clone(head[:16]), wire.TypeParams, requestID, pairs), wire.TypeParams, requestID)
+			head = wire.AppendRecord(head[:16:16], wire.TypeParams, requestID, pairs)
+			return wire.AppendEnd(head, wire.TypeParams, requestID)
 		},
 	},
 	{
@@ -121,7 +131,9 @@ var misspeechSent = []misspeech{
 		head:   func(_ []Var, head []byte) []byte { return wire.AppendEnd(head, wire.TypeParams, requestID) },
 	},
 	{
-		slug: "params-within-body", does: "It ends FCGI_PARAMS again after a large piece of the body.", breaks: "fcgi-client/6.1/params-before-stdin",
+		slug:   "params-within-body",
+		does:   "It ends FCGI_PARAMS again after a large piece of the body.",
+		breaks: "fcgi-client/6.1/params-before-stdin",
 		sent: func(_ []Var, b []byte) []byte {
 			if len(b) > 30000 {
 				b = wire.AppendEnd(b, wire.TypeParams, requestID)
@@ -130,7 +142,9 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "no-input-for-delete", does: "It sends no FCGI_STDIN with DELETE.", breaks: "fcgi-client/5.2/stdin-empty-on-get",
+		slug:   "no-input-for-delete",
+		does:   "It sends no FCGI_STDIN with DELETE.",
+		breaks: "fcgi-client/5.2/stdin-empty-on-get",
 		sent: func(vars []Var, b []byte) []byte {
 			if value(vars, "REQUEST_METHOD") == "DELETE" {
 				return nil
@@ -160,7 +174,8 @@ var misspeechSent = []misspeech{
 	},
 	{
 		slug: "line-end-after-body", does: "It sends CR LF after a body of 5 bytes.",
-		breaks: "fcgi-client/5.3/stdin-not-more-than-content-length scgi-client/3/body-not-more uwsgi-client/packet/body-not-more",
+		breaks: "fcgi-client/5.3/stdin-not-more-than-content-length scgi-client/3/body-not-more " +
+			"uwsgi-client/packet/body-not-more",
 		body: func(vars []Var, b []byte, last bool) []byte {
 			if last && posts(vars, "5") {
 				return append(b, "\r\n"...)
@@ -179,7 +194,9 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "odd-end-of-body", does: "It loses the last byte of a body of 100 000 bytes.", breaks: "uwsgi-client/packet/body-follows",
+		slug:   "odd-end-of-body",
+		does:   "It loses the last byte of a body of 100 000 bytes.",
+		breaks: "uwsgi-client/packet/body-follows",
 		body: func(vars []Var, b []byte, last bool) []byte {
 			if posts(vars, "100000") && len(b) > 0 && len(b) < 32<<10 {
 				return b[:len(b)-1]
@@ -188,8 +205,10 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "length-last", does: "It sends CONTENT_LENGTH as the last header.", breaks: "scgi-client/3/content-length-first",
-		vars: func(vars []Var) []Var { return append(vars[1:len(vars):len(vars)], vars[0]) },
+		slug:   "length-last",
+		does:   "It sends CONTENT_LENGTH as the last header.",
+		breaks: "scgi-client/3/content-length-first",
+		vars:   func(vars []Var) []Var { return append(vars[1:len(vars):len(vars)], vars[0]) },
 	},
 	{
 		slug: "no-length-without-body", does: "It sends no CONTENT_LENGTH without a body.",
@@ -202,7 +221,8 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "minus-one", does: "It sends CONTENT_LENGTH -1 for a body of 11 bytes, as for one whose length it does not know.",
+		slug:   "minus-one",
+		does:   "It sends CONTENT_LENGTH -1 for a body of 11 bytes, as for one whose length it does not know.",
 		breaks: "scgi-client/3/chunked-request uwsgi-client/packet/chunked-request",
 		vars: func(vars []Var) []Var {
 			if posts(vars, "11") {
@@ -228,7 +248,9 @@ var misspeechSent = []misspeech{
 		vars: func(vars []Var) []Var { return replaced(vars, "SCGI", "2") },
 	},
 	{
-		slug: "field-sets-scgi", does: "It takes the value of SCGI from the client's field.", breaks: "scgi-client/3/scgi-not-from-client",
+		slug:   "field-sets-scgi",
+		does:   "It takes the value of SCGI from the client's field.",
+		breaks: "scgi-client/3/scgi-not-from-client",
 		vars: func(vars []Var) []Var {
 			if value(vars, "HTTP_SCGI") != "" {
 				return replaced(vars, "SCGI", value(vars, "HTTP_SCGI"))
@@ -237,7 +259,9 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "nameless-headers", does: "It sends a header without name for a field without value.", breaks: "scgi-client/3/empty-value",
+		slug:   "nameless-headers",
+		does:   "It sends a header without name for a field without value.",
+		breaks: "scgi-client/3/empty-value",
 		vars: func(vars []Var) []Var {
 			for i, v := range vars {
 				if v.Value == "" && strings.HasPrefix(v.Name, "HTTP_") {
@@ -282,7 +306,9 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "values-of-255", does: "It cuts values at 255 bytes if they have less than 512.", breaks: "uwsgi-client/packet/vars-encoding",
+		slug:   "values-of-255",
+		does:   "It cuts values at 255 bytes if they have less than 512.",
+		breaks: "uwsgi-client/packet/vars-encoding",
 		vars: func(vars []Var) []Var {
 			for i, v := range vars {
 				if len(v.Value) > 255 && len(v.Value) < 512 {
@@ -293,7 +319,9 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "half-a-block", does: "It sends what fits into 32 767 bytes of variables.", breaks: "uwsgi-client/packet/vars-60000",
+		slug:   "half-a-block",
+		does:   "It sends what fits into 32 767 bytes of variables.",
+		breaks: "uwsgi-client/packet/vars-60000",
 		vars: func(vars []Var) []Var {
 			size := 0
 			for i, v := range vars {
@@ -305,7 +333,9 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
-		slug: "field-names-file", does: "It makes UWSGI_FILE of the field Uwsgi-File.", breaks: "uwsgi-client/packet/client-uwsgi-var-spoof",
+		slug:   "field-names-file",
+		does:   "It makes UWSGI_FILE of the field Uwsgi-File.",
+		breaks: "uwsgi-client/packet/client-uwsgi-var-spoof",
 		vars: func(vars []Var) []Var {
 			if file := value(vars, "HTTP_UWSGI_FILE"); file != "" {
 				vars = append(vars, Var{"UWSGI_FILE", file})

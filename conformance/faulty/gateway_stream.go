@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// streamExchange is a request over SCGI or uwsgi: the meta-variables, the body, and then the response until the connection ends.
+// streamExchange is a request over SCGI or uwsgi: the meta-variables, the body, and then the response until the
+// connection ends.
 type streamExchange struct {
 	net.Conn
 	dialer *dialer
@@ -61,7 +62,8 @@ func (x *streamExchange) send(head []byte, body io.Reader) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := body.Read(buf)
-		if _, werr := x.Conn.Write(x.dialer.mis.piece(x.vars, buf[:n], errors.Is(err, io.EOF))); werr != nil || errors.Is(err, io.EOF) {
+		last := errors.Is(err, io.EOF)
+		if _, werr := x.Conn.Write(x.dialer.mis.piece(x.vars, buf[:n], last)); werr != nil || last {
 			x.missent(werr)
 			return
 		}

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// application is the suite as the application behind the server: it listens, finds out which case a request belongs to, and
-// leaves the connection to that case until the case is done with the request.
+// application is the suite as the application behind the server: it listens, finds out which case a request belongs to,
+// and leaves the connection to that case until the case is done with the request.
 type application struct {
 	mu      sync.Mutex
 	address string
@@ -33,12 +33,13 @@ type dialect interface {
 	chat(raw []byte) (answer []byte, n int)
 	// refuse is a response to the request raw with status 404, after which the connection is closed.
 	refuse(raw []byte) []byte
-	// begin reads the meta-variables. Like all methods with an Exchange it gives a verdict if the server breaks the protocol.
+	// begin reads the meta-variables. Like all methods with an Exchange it gives a verdict if the server breaks the
+	// protocol.
 	begin(x *Exchange)
 	// more reads a piece of the body, which it appends to x.body, and says whether there is more.
 	more(x *Exchange) (bool, error)
-	// stdout, stderr and end are the bytes that carry a piece of the response, a piece of the error stream (nil if there is
-	// none), and a normal end.
+	// stdout, stderr and end are the bytes that carry a piece of the response, a piece of the error stream (nil if there
+	// is none), and a normal end.
 	stdout(x *Exchange, b []byte) []byte
 	stderr(x *Exchange, b []byte) []byte
 	end(x *Exchange) []byte

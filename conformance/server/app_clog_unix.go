@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// clog makes nobody accept the server's connections until the case ends, or undo is called: the queue is as short as it can be,
-// and full.
+// clog makes nobody accept the server's connections until the case ends, or undo is called: the queue is as short as it
+// can be, and full.
 func (t *T) clog() (undo func(), err error) {
 	t.target.deafen()
 	_, ln, err := listenSocket(t.target.App)

@@ -18,7 +18,8 @@ type Var struct{ Name, Value string }
 type Exchange struct {
 	// Vars are the meta-variables in the order in which the server sent them, with duplicates.
 	Vars []Var
-	// Args are the arguments of a CGI program's command line, and Process is what else it says of itself; nil behind a socket.
+	// Args are the arguments of a CGI program's command line, and Process is what else it says of itself; nil behind a
+	// socket.
 	Args    []string
 	Process *Process
 	// Conn is the connection from the server. What is written to it directly is sent as it is.
@@ -102,9 +103,9 @@ func (x *Exchange) Body() string {
 	return body
 }
 
-// ReadBody reads the message-body until there are n bytes of it, to its end if n is negative. It returns what there is: with
-// an error if the server ended the connection or the request before, and also if nothing more comes. The body of a request
-// whose n bytes end it has been read; io.EOF means that there were fewer than n.
+// ReadBody reads the message-body until there are n bytes of it, to its end if n is negative. It returns what there is:
+// with an error if the server ended the connection or the request before, and also if nothing more comes. The body of a
+// request whose n bytes end it has been read; io.EOF means that there were fewer than n.
 func (x *Exchange) ReadBody(n int) (string, error) {
 	x.t.touch()
 	for n < 0 || len(x.body) < n {
@@ -161,7 +162,8 @@ func (x *Exchange) over(d time.Duration) bool {
 	}
 }
 
-// Send sends bytes as they are. A server that does not read them hangs; one that has closed the connection is no verdict.
+// Send sends bytes as they are. A server that does not read them hangs; one that has closed the connection is no
+// verdict.
 func (x *Exchange) Send(b []byte) error {
 	for len(b) > 0 {
 		x.Conn.SetWriteDeadline(time.Now().Add(x.t.patience()))

@@ -10,8 +10,8 @@ import (
 	"github.com/gangway-go/gangway/scgi/wire"
 )
 
-// plainBody is what SCGI and uwsgi have in common: after the meta-variables the body comes as it is, CONTENT_LENGTH bytes of
-// it, and the response is a CGI response that ends with the connection.
+// plainBody is what SCGI and uwsgi have in common: after the meta-variables the body comes as it is, CONTENT_LENGTH
+// bytes of it, and the response is a CGI response that ends with the connection.
 type plainBody struct{}
 
 func (plainBody) chat([]byte) ([]byte, int)           { return nil, 0 }

@@ -48,6 +48,7 @@ var programs = map[string]struct{ file, command string }{
 	"caddy":    {"Caddyfile", "caddy run --config %s/Caddyfile --adapter caddyfile"},
 	"haproxy":  {"haproxy.conf", "haproxy -db -f %s/haproxy.conf"},
 	"h2o":      {"h2o.conf", "h2o -m worker -c %s/h2o.conf"},
+	"gangway":  {"gangway.sh", "sh %s/gangway.sh"},
 }
 
 // Servers are the names that Setup.Configure knows, sorted.
@@ -56,8 +57,9 @@ func Servers() []string { return slices.Sorted(maps.Keys(programs)) }
 // ErrServer reports a server that cannot be configured, or not with that protocol.
 var ErrServer = errors.New("conformance: no configuration")
 
-// Configure writes what the server needs into Dir, which it makes if need be, and returns the configuration, which is one of
-// the files. It returns an error that wraps ErrServer if it does not know the server, or it does not speak the protocol.
+// Configure writes what the server needs into Dir, which it makes if need be, and returns the configuration, which is
+// one of the files. It returns an error that wraps ErrServer if it does not know the server, or it does not speak the
+// protocol.
 func (s Setup) Configure(server string) (*Configuration, error) {
 	program, ok := programs[server]
 	if !ok {
@@ -103,7 +105,7 @@ func (s Setup) timeout() time.Duration {
 
 // values are what the templates use.
 type values struct {
-	Dir, Host, Port, TLS, TLSHost, TLSPort               string
+	Dir, App, Host, Port, TLS, TLSHost, TLSPort          string
 	Protocol, Scheme, Network, Address, AppHost, AppPort string
 	Modules, Bcrypt                                      string
 	Seconds, Milliseconds                                int64
@@ -114,7 +116,8 @@ type values struct {
 const bcrypt = "$2a$04$bH3xYALjmigJYD.b0K.t9.wEtXH5ZNzWjFVBUVArM2AaCa21DIwr2"
 
 func (s Setup) values() (v values, err error) {
-	v = values{Dir: s.Dir, TLS: s.TLS, KeepConn: !s.CloseConns, Root: os.Geteuid() == 0, Modules: apacheModules(), Bcrypt: bcrypt,
+	v = values{Dir: s.Dir, App: s.App, TLS: s.TLS, KeepConn: !s.CloseConns, Root: os.Geteuid() == 0,
+		Modules: apacheModules(), Bcrypt: bcrypt,
 		Seconds: int64((s.timeout() + time.Second - 1) / time.Second), Milliseconds: s.timeout().Milliseconds()}
 	if v.Host, v.Port, err = net.SplitHostPort(s.HTTP); err != nil {
 		return v, err
@@ -151,7 +154,8 @@ func (s Setup) files() error {
 	}
 	for name, content := range map[string]string{
 		"www/static.txt": StaticText, "www/a.php": "<?php echo 'a.php was sent as a file';", "www/img.jpg": "no image",
-		"www/app": "the application", "www/app.php": "the application", "www/app2.php": "the application", "www/app2": "the application", "www/auth": "the application",
+		"www/app": "the application", "www/app2": "the application", "www/auth": "the application",
+		"www/app.php": "the application", "www/app2.php": "the application",
 		"users":           "bob:" + hash + "\njosé:" + hash + "\n",
 		"certificate.pem": certificate, "key.pem": key, "both.pem": certificate + key,
 	} {
@@ -169,8 +173,11 @@ func (s Setup) files() error {
 // apacheModules loads the modules that are there and not built in.
 func apacheModules() string {
 	var lines []string
-	for _, module := range []string{"mpm_event", "authz_core", "authz_user", "authn_core", "authn_file", "auth_basic", "unixd", "mime",
-		"dir", "alias", "setenvif", "proxy", "proxy_fcgi", "proxy_scgi", "proxy_uwsgi", "ssl", "socache_shmcb", "http2"} {
+	modules := []string{
+		"mpm_event", "authz_core", "authz_user", "authn_core", "authn_file", "auth_basic", "unixd", "mime", "dir", "alias",
+		"setenvif", "proxy", "proxy_fcgi", "proxy_scgi", "proxy_uwsgi", "ssl", "socache_shmcb", "http2",
+	}
+	for _, module := range modules {
 		for _, folder := range []string{"/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "modules"} {
 			path := folder + "/mod_" + module + ".so"
 			if _, err := os.Stat(path); err == nil {

@@ -44,7 +44,7 @@ func TestConfigure(t *testing.T) {
 		{"nginx", "uwsgi", "app2 static basic php"},
 		{"apache", "fcgi", "app2 static basic php keepconn ipv6 log pid h2"},
 		{"apache", "scgi", "app2 static basic php"},
-		{"apache", "uwsgi", "app2 static basic php"},
+		{"apache", "uwsgi", "static basic php"},
 		{"lighttpd", "fcgi", "app2 static basic php unix h2"},
 		{"lighttpd", "scgi", "app2 static basic php"},
 		{"lighttpd", "uwsgi", "app2 static basic php"},

@@ -12,7 +12,8 @@ import (
 var fcgi3 = []conformance.Case{
 	{
 		Name: "fcgi-client/3.3/records-wellformed", Level: conformance.Must,
-		Quote: "All data that flows over the transport connection is carried in FastCGI records. […] version: Identifies the " +
+		Quote: "All data that flows over the transport connection is carried in FastCGI records. […] version: Identifies " +
+			"the " +
 			"FastCGI protocol version. This specification documents FCGI_VERSION_1.",
 		Sends:  "POST /app/x with 100000 bytes",
 		Passes: "sends records of version 1 with the reserved byte 0 and one request id, and nothing between or after them",
@@ -28,7 +29,8 @@ var fcgi3 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/3.3/request-id-small", Level: conformance.Should,
-		Quote: "The Web server attempts to keep FastCGI request IDs small. That way the application can keep track of request " +
+		Quote: "The Web server attempts to keep FastCGI request IDs small. That way the application can keep track of " +
+			"request " +
 			"ID states using a short array rather than a long array or a hash table.",
 		Sends:  "100 requests, one after the other",
 		Passes: "uses request ids below 64, again and again",
@@ -43,7 +45,8 @@ var fcgi3 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/3.3/app-records-nonzero-id", Level: conformance.Must,
-		Quote:  "Management records have a requestId value of zero, also called the null request ID. Application records have a nonzero requestId.",
+		Quote: "Management records have a requestId value of zero, also called the null request ID. Application records " +
+			"have a nonzero requestId.",
 		Sends:  "POST /app/x with 3 bytes",
 		Passes: "sends no record of the types 1 to 8 with request id 0",
 		Run: test(func(t *T) {
@@ -54,7 +57,8 @@ var fcgi3 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/A/record-direction", Level: conformance.Must,
-		Quote:  "WS->App: records of this type can only be sent by the Web server to the application. Records of other types can only be sent by the application to the Web server.",
+		Quote: "WS->App: records of this type can only be sent by the Web server to the application. Records of other " +
+			"types can only be sent by the application to the Web server.",
 		Sends:  "POST /app/x with 3 bytes",
 		Passes: "sends no record of a type that only the application may send, and none of an unknown type",
 		Run: test(func(t *T) {
@@ -69,7 +73,8 @@ var fcgi3 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/3.3/begin-body-8", Level: conformance.Must, Spec: "FastCGI 1.0",
-		Quote:  "typedef struct { unsigned char roleB1; unsigned char roleB0; unsigned char flags; unsigned char reserved[5]; } FCGI_BeginRequestBody;",
+		Quote: "typedef struct { unsigned char roleB1; unsigned char roleB0; unsigned char flags; unsigned char " +
+			"reserved[5]; } FCGI_BeginRequestBody;",
 		Sends:  "GET /app/x",
 		Passes: "begins with FCGI_BEGIN_REQUEST of 8 bytes, role FCGI_RESPONDER, with the 5 reserved bytes 0",
 		Run: test(func(t *T) {
@@ -82,7 +87,8 @@ var fcgi3 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/3.4/length-encoding-minimal", Level: conformance.Should,
-		Quote:  "Lengths of 127 bytes and less can be encoded in one byte, while longer lengths are always encoded in four bytes",
+		Quote: "Lengths of 127 bytes and less can be encoded in one byte, while longer lengths are always encoded in " +
+			"four bytes",
 		Sends:  "GET /app/x with fields of 127 and 128 bytes",
 		Passes: "encodes lengths up to 127 in one byte and longer ones in four",
 		Run: test(func(t *T) {
@@ -102,7 +108,8 @@ var fcgi3 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/3.4/long-name", Level: conformance.Must,
-		Quote:  "This name-value pair format […] enables the receiver to allocate the correct amount of storage immediately even for large values.",
+		Quote: "This name-value pair format […] enables the receiver to allocate the correct amount of storage " +
+			"immediately even for large values.",
 		Sends:  "GET /app/x with a field whose name has 195 bytes and whose value has 300",
 		Passes: "sends a variable whose name has 200 bytes and whose value is the field's",
 		Run: test(func(t *T) {
@@ -112,14 +119,16 @@ var fcgi3 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/3.4/no-nul-in-values", Level: conformance.Must,
-		Quote:  "the length of the value does not include the terminating null byte, and the value itself does not include a null byte (section 6.1)",
+		Quote: "the length of the value does not include the terminating null byte, and the value itself does not " +
+			"include a null byte (section 6.1)",
 		Sends:  "GET /app/a%00b and GET /app/x?c%00d",
 		Passes: "refuses them, or sends values without NUL",
 		Run:    test((*T).noNul),
 	},
 	{
 		Name: "fcgi-client/3.4/no-pair-straddling", Level: conformance.Should,
-		Quote:  "Without it php-fpm, php-cgi and uWSGI do not understand the request: they take each record of FCGI_PARAMS for a whole number of pairs.",
+		Quote: "Without it php-fpm, php-cgi and uWSGI do not understand the request: they take each record of " +
+			"FCGI_PARAMS for a whole number of pairs.",
 		Sends:  "GET /app/x with 40 fields of 1000 bytes each",
 		Passes: "divides no name-value pair between two records",
 		Run: test(func(t *T) {
@@ -138,7 +147,8 @@ var fcgi3 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/5.2/params-over-65535", Level: conformance.Must,
-		Quote:  "The name-value pairs are sent down the stream one after the other, in no specified order. (contentData: Between 0 and 65535 bytes of data, section 3.3)",
+		Quote: "The name-value pairs are sent down the stream one after the other, in no specified order. (contentData: " +
+			"Between 0 and 65535 bytes of data, section 3.3)",
 		Sends:  "GET /app/x with 70 fields of 1000 bytes each",
 		Passes: "sends them all, in several records, or refuses the request",
 		Run: test(func(t *T) {

@@ -9,9 +9,12 @@ import (
 
 // The sentences of section 3.3 that many cases check.
 const (
-	padding = "The protocol allows senders to pad the records they send, and requires receivers to interpret the paddingLength and skip the paddingData."
-	streams = "The contentData components of a stream's records, when concatenated, form a byte sequence; this byte sequence is the " +
-		"value of the stream. Therefore the value of a stream is independent of how many records it contains or how its bytes " +
+	padding = "The protocol allows senders to pad the records they send, and requires receivers to interpret the " +
+		"paddingLength and skip the paddingData."
+	streams = "The contentData components of a stream's records, when concatenated, form a byte sequence; this byte " +
+		"sequence is the " +
+		"value of the stream. Therefore the value of a stream is independent of how many records it contains or how its " +
+		"bytes " +
 		"are divided among the non-empty records."
 	belongs = "requestId: Identifies the FastCGI request to which the record belongs."
 )
@@ -97,7 +100,8 @@ var fcgi3Answers = []conformance.Case{
 		}),
 	},
 	{
-		Name: "fcgi-client/3.3/id-zero-stdout", Level: conformance.Security, Quote: belongs + " Application records have a nonzero requestId.",
+		Name: "fcgi-client/3.3/id-zero-stdout", Level: conformance.Security,
+		Quote:  belongs + " Application records have a nonzero requestId.",
 		Sends:  "a response within which is a FCGI_STDOUT with request id 0",
 		Passes: "does not deliver what belongs to no request",
 		Run: test(func(t *T) {
@@ -128,8 +132,9 @@ var fcgi3Answers = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/3.3/unknown-record-type", Level: conformance.Robustness,
-		Quote:  "type: Identifies the FastCGI record type […]. A record of an unknown type must not harm the response.",
-		Sends:  "a good response with records of type 99 with the request's id and type 200 with id 0 in the middle of its body",
+		Quote: "type: Identifies the FastCGI record type […]. A record of an unknown type must not harm the response.",
+		Sends: "a good response with records of type 99 with the request's id and type 200 with id 0 in the middle of " +
+			"its body",
 		Passes: "delivers the response as it is, or answers with an error",
 		Run: test(func(t *T) {
 			t.settled(func(x *Exchange) []byte {
@@ -179,7 +184,8 @@ var fcgi3Answers = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/3.3/stdout-after-eos", Level: conformance.Robustness,
-		Quote:  "a stream record is part of a stream, i.e. a series of zero or more non-empty records (length != 0) of the stream type, followed by an empty record (length == 0) of the stream type.",
+		Quote: "a stream record is part of a stream, i.e. a series of zero or more non-empty records (length != 0) of " +
+			"the stream type, followed by an empty record (length == 0) of the stream type.",
 		Sends:  "a response with more FCGI_STDOUT after the empty one",
 		Passes: "does not deliver what comes after the end of the stream",
 		Run: test(func(t *T) {

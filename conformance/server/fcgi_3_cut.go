@@ -9,7 +9,8 @@ import (
 var fcgi3Kept = []conformance.Case{
 	{
 		Name: "fcgi-client/3.3/records-after-end", Level: conformance.Security, Serial: true, Needs: []string{"keepconn"},
-		Quote: "A request ID R becomes active when the application receives a record {FCGI_BEGIN_REQUEST, R, ...} and becomes " +
+		Quote: "A request ID R becomes active when the application receives a record {FCGI_BEGIN_REQUEST, R, ...} and " +
+			"becomes " +
 			"inactive when the application sends a record {FCGI_END_REQUEST, R, ...} to the Web server.",
 		Sends:  "a response, more FCGI_STDOUT after its FCGI_END_REQUEST, and then another request",
 		Passes: "does not deliver the excess to the next client",
@@ -24,8 +25,10 @@ var fcgi3Kept = []conformance.Case{
 		}),
 	},
 	{
-		Name: "fcgi-client/3.3/unsolicited-response-on-idle", Level: conformance.Security, Serial: true, Needs: []string{"keepconn"},
-		Quote:  belongs + " Who can make the application send a response too many, must not choose what the next client gets.",
+		Name: "fcgi-client/3.3/unsolicited-response-on-idle", Level: conformance.Security,
+		Serial: true, Needs: []string{"keepconn"},
+		Quote: belongs + " Who can make the application send a response too many, must not choose " +
+			"what the next client gets.",
 		Sends:  "a whole response on the kept connection while no request is active, and then another request",
 		Passes: "does not deliver that response to the next client",
 		Run: test(func(t *T) {
@@ -51,7 +54,8 @@ func fcgi3Cut() (cases []conformance.Case) {
 	} {
 		cases = append(cases, conformance.Case{
 			Name: "fcgi-client/3.3/" + cut.name, Level: conformance.Security,
-			Quote:  "contentLength: The number of bytes in the contentData component of the record. A response that is cut must not look whole.",
+			Quote: "contentLength: The number of bytes in the contentData component of the record. A response that is cut " +
+				"must not look whole.",
 			Sends:  "the beginning of a response, and closes the connection within " + cut.what + " of a FCGI_STDOUT",
 			Passes: "lets the client see that the response is not complete",
 			Run: test(func(t *T) {

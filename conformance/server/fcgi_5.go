@@ -9,7 +9,8 @@ import (
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
-const keepConn = "flags & FCGI_KEEP_CONN: If zero, the application closes the connection after responding to this request. If not " +
+const keepConn = "flags & FCGI_KEEP_CONN: If zero, the application closes the connection after responding to " +
+	"this request. If not " +
 	"zero, the application does not close the connection after responding to this request; the Web server retains " +
 	"responsibility for the connection."
 
@@ -45,7 +46,8 @@ var fcgi51 = []conformance.Case{
 		}),
 	},
 	{
-		Name: "fcgi-client/5.1/keepconn-reuse", Level: conformance.May, Quote: keepConn, Serial: true, Needs: []string{"keepconn"},
+		Name: "fcgi-client/5.1/keepconn-reuse", Level: conformance.May,
+		Quote: keepConn, Serial: true, Needs: []string{"keepconn"},
 		Sends:  "two requests, one after the other",
 		Passes: "uses the same connection for both",
 		Run: test(func(t *T) {
@@ -55,8 +57,10 @@ var fcgi51 = []conformance.Case{
 		}),
 	},
 	{
-		Name: "fcgi-client/5.1/keepconn-app-closes-idle", Level: conformance.Robustness, Serial: true, Needs: []string{"keepconn"},
-		Quote:  "When an application closes a connection or finds that a connection has closed, the application initiates a new connection. (section 3.5; applications end and are started again)",
+		Name: "fcgi-client/5.1/keepconn-app-closes-idle", Level: conformance.Robustness,
+		Serial: true, Needs: []string{"keepconn"},
+		Quote: "When an application closes a connection or finds that a connection has closed, the application " +
+			"initiates a new connection. (section 3.5; applications end and are started again)",
 		Sends:  "a request, closes the kept connection while it is idle, and sends another request",
 		Passes: "serves the second one too",
 		Run: test(func(t *T) {
@@ -67,15 +71,19 @@ var fcgi51 = []conformance.Case{
 		}),
 	},
 	{
-		Name: "fcgi-client/5.1/keepconn-app-closes-race", Level: conformance.Robustness, Serial: true, Needs: []string{"keepconn"},
-		Quote:  "An application may close an idle connection at the moment in which the server sends a request on it; a request that changes nothing can be sent again (RFC 9110 section 9.2.2).",
+		Name: "fcgi-client/5.1/keepconn-app-closes-race", Level: conformance.Robustness,
+		Serial: true, Needs: []string{"keepconn"},
+		Quote: "An application may close an idle connection at the moment in which the server sends a request on it; a " +
+			"request that changes nothing can be sent again (RFC 9110 section 9.2.2).",
 		Sends:  "a request, and then another that the application meets on the kept connection with a close",
 		Passes: "serves the second request on a new connection",
 		Run:    test(func(t *T) { t.race("GET", "", func(r *Response) { t.Intact(r, 200, t.token) }) }),
 	},
 	{
-		Name: "fcgi-client/5.1/keepconn-post-not-replayed", Level: conformance.Security, Serial: true, Needs: []string{"keepconn"},
-		Quote:  "A user agent or a proxy must not automatically retry a request with a non-idempotent method (RFC 9110 section 9.2.2): the order would be placed twice.",
+		Name: "fcgi-client/5.1/keepconn-post-not-replayed", Level: conformance.Security,
+		Serial: true, Needs: []string{"keepconn"},
+		Quote: "A user agent or a proxy must not automatically retry a request with a non-idempotent method (RFC 9110 " +
+			"section 9.2.2): the order would be placed twice.",
 		Sends:  "a request, and then POST, which the application reads from the kept connection before it closes",
 		Passes: "does not send the POST again",
 		Run:    test(func(t *T) { t.race("POST", "buy one", func(r *Response) { t.Want(r, 5) }) }),
@@ -109,7 +117,8 @@ func (t *T) race(method, body string, check func(*Response)) {
 var fcgi52 = []conformance.Case{
 	{
 		Name: "fcgi-client/5.2/params-then-empty", Level: conformance.Must,
-		Quote: "a stream record is part of a stream, i.e. a series of zero or more non-empty records (length != 0) of the stream " +
+		Quote: "a stream record is part of a stream, i.e. a series of zero or more non-empty records (length != 0) of " +
+			"the stream " +
 			"type, followed by an empty record (length == 0) of the stream type. (section 3.3)",
 		Sends:  "GET /app/x",
 		Passes: "ends FCGI_PARAMS with exactly one empty record",
@@ -117,7 +126,8 @@ var fcgi52 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/5.2/stdin-empty-on-get", Level: conformance.Must,
-		Quote: "When a role protocol calls for transmitting a stream other than FCGI_STDERR, at least one record of the stream " +
+		Quote: "When a role protocol calls for transmitting a stream other than FCGI_STDERR, at least one record of the " +
+			"stream " +
 			"type is always transmitted, even if the stream is empty. (section 6.1)",
 		Sends:  "GET /app/x and DELETE /app/x",
 		Passes: "sends an empty FCGI_STDIN",
@@ -130,7 +140,8 @@ var fcgi52 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.1/params-before-stdin", Level: conformance.Must,
-		Quote:  "role protocols are designed to use nearly sequential marshalling. […] Inputs are not interleaved with each other",
+		Quote: "role protocols are designed to use nearly sequential marshalling. […] Inputs are not interleaved with " +
+			"each other",
 		Sends:  "POST /app/x with 100000 bytes",
 		Passes: "sends FCGI_BEGIN_REQUEST, then all of FCGI_PARAMS, then all of FCGI_STDIN",
 		Run: test(func(t *T) {
@@ -144,14 +155,16 @@ var fcgi52 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/5.2/no-duplicate-names", Level: conformance.Should,
-		Quote:  "The Responder application receives CGI/1.1 environment variables from the Web server over FCGI_PARAMS. (section 6.2; of two variables with one name each application takes another)",
+		Quote: "The Responder application receives CGI/1.1 environment variables from the Web server over FCGI_PARAMS. " +
+			"(section 6.2; of two variables with one name each application takes another)",
 		Sends:  "GET /app/x with two fields X-Dup, two Cookie and two Accept",
 		Passes: "sends no name twice",
 		Run:    test((*T).noDuplicates),
 	},
 	{
 		Name: "fcgi-client/5.3/stdin-record-max", Level: conformance.Must,
-		Quote:  "FCGI_STDIN is a stream record type used in sending arbitrary data from the Web server to the application. (contentData: Between 0 and 65535 bytes, section 3.3)",
+		Quote: "FCGI_STDIN is a stream record type used in sending arbitrary data from the Web server to the " +
+			"application. (contentData: Between 0 and 65535 bytes, section 3.3)",
 		Sends:  "POST /app/x with 1 MB",
 		Passes: "sends all of it in records of FCGI_STDIN and ends it with exactly one empty record",
 		Run: test(func(t *T) {
@@ -163,7 +176,8 @@ var fcgi52 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/5.3/stdin-not-more-than-content-length", Level: conformance.Must,
-		Quote:  "The application receives at most CONTENT_LENGTH bytes from this stream before receiving the end-of-stream indication. (section 6.2)",
+		Quote: "The application receives at most CONTENT_LENGTH bytes from this stream before receiving the " +
+			"end-of-stream indication. (section 6.2)",
 		Sends:  "POST /app/x with 5 bytes and GET /app/y in one segment",
 		Passes: "sends the 5 bytes only, and serves the second request",
 		Run: test(func(t *T) {
@@ -181,21 +195,24 @@ var fcgi52 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/5.3/stdin-short-client-abort", Level: conformance.Must,
-		Quote:  "The application receives less than CONTENT_LENGTH bytes only if the HTTP client fails to provide them, e.g. because the client crashed. (section 6.2; php-fpm and others do not compare)",
+		Quote: "The application receives less than CONTENT_LENGTH bytes only if the HTTP client fails to provide them, " +
+			"e.g. because the client crashed. (section 6.2; php-fpm and others do not compare)",
 		Sends:  "POST /app/x with 100000 of 200000 bytes, and breaks the connection",
 		Passes: "sends FCGI_ABORT_REQUEST or closes the connection, and does not end FCGI_STDIN as if that were all",
 		Run:    test((*T).uploadBroken),
 	},
 	{
 		Name: "fcgi-client/5.4/client-disconnect-aborts", Level: conformance.Must, Timing: true,
-		Quote:  "A Web server aborts a FastCGI request when an HTTP client closes its transport connection while the FastCGI request is running on behalf of that client.",
+		Quote: "A Web server aborts a FastCGI request when an HTTP client closes its transport connection while the " +
+			"FastCGI request is running on behalf of that client.",
 		Sends:  "GET /app/x, and closes the connection while the application works",
 		Passes: "sends FCGI_ABORT_REQUEST or closes the connection within 2 s",
 		Run:    test((*T).clientGone),
 	},
 	{
 		Name: "fcgi-client/5.4/abort-not-on-kept-conn-of-others", Level: conformance.Must,
-		Quote:  "But with multiplexed requests, closing the transport connection has the unfortunate effect of aborting all the requests on the connection.",
+		Quote: "But with multiplexed requests, closing the transport connection has the unfortunate effect of aborting " +
+			"all the requests on the connection.",
 		Sends:  "two requests at once, and closes the client's connection of the first while the application works",
 		Passes: "serves the second one",
 		Run: test(func(t *T) {
@@ -212,8 +229,10 @@ var fcgi52 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/5.4/late-output-not-delivered", Level: conformance.Security, Serial: true,
-		Quote:  "After receiving {FCGI_ABORT_REQUEST, R}, the application responds as soon as possible with {FCGI_END_REQUEST, R, […]}: until then the connection is not free for another client.",
-		Sends:  "GET /app/x, closes the connection while the application works, sends GET /app/y, and lets the application finish its answer to the first",
+		Quote: "After receiving {FCGI_ABORT_REQUEST, R}, the application responds as soon as possible with " +
+			"{FCGI_END_REQUEST, R, […]}: until then the connection is not free for another client.",
+		Sends: "GET /app/x, closes the connection while the application works, sends GET /app/y, and lets the " +
+			"application finish its answer to the first",
 		Passes: "gives the second client its own response",
 		Run: test(func(t *T) {
 			t.alone()
@@ -236,7 +255,8 @@ var fcgi52 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/3.5/open-while-active", Level: conformance.Must,
-		Quote:  "The Web server can close a connection when no requests are active. (section 3.5; applications take the end of the input for the end of the client)",
+		Quote: "The Web server can close a connection when no requests are active. (section 3.5; applications take the " +
+			"end of the input for the end of the client)",
 		Sends:  "POST /app/x, which the application answers after a while",
 		Passes: "does not close its end of the connection, not for writing only either, before the response",
 		Run:    test(func(t *T) { t.staysOpen() }),
@@ -304,7 +324,8 @@ func (t *T) staysOpen() {
 	x := t.Accept()
 	t.Check(x.Body() == "abc", "the body is %s", excerpt(x.Body()))
 	start := time.Now()
-	t.Check(!x.over(t.Patience()/4), "the connection ended %v after the request", time.Since(start).Round(time.Millisecond))
+	t.Check(!x.over(t.Patience()/4), "the connection ended %v after the request",
+		time.Since(start).Round(time.Millisecond))
 	OK(x)
 	t.Intact(c.Response(), 200, t.token)
 }

@@ -61,7 +61,8 @@ var fcgi55Dead = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/5.5/connect-refused", Level: conformance.Must, Serial: true,
-		Quote:  "The 502 (Bad Gateway) […] 503 (Service Unavailable) status code indicates that the server […] is currently unable to handle the request (RFC 9110 section 15.6)",
+		Quote: "The 502 (Bad Gateway) […] 503 (Service Unavailable) status code indicates that the server […] is " +
+			"currently unable to handle the request (RFC 9110 section 15.6)",
 		Sends:  "GET /app/x while nobody listens for the application",
 		Passes: "answers with status 502 or 503 at once, and serves again when somebody listens again",
 		Run: test(func(t *T) {
@@ -98,7 +99,8 @@ var fcgi55Dead = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/5.5/read-timeout", Level: conformance.Must, Timing: true,
-		Quote:  "The 504 (Gateway Timeout) status code indicates that the server, while acting as a gateway or proxy, did not receive a timely response (RFC 9110 section 15.6.5)",
+		Quote: "The 504 (Gateway Timeout) status code indicates that the server, while acting as a gateway or proxy, " +
+			"did not receive a timely response (RFC 9110 section 15.6.5)",
 		Sends:  "GET /app/x, which the application never answers",
 		Passes: "answers with status 504 within its time limit, and tells the application that it no longer waits",
 		Run: test(func(t *T) {

@@ -9,12 +9,14 @@ import (
 )
 
 const (
-	stderrUse = "All role protocols use the FCGI_STDERR stream just the way stderr is used in conventional applications programming: " +
+	stderrUse = "All role protocols use the FCGI_STDERR stream just the way stderr is used in conventional " +
+		"applications programming: " +
 		"to report application-level errors in an intelligible way."
 	interleaved = "role protocols that use both FCGI_STDOUT and FCGI_STDERR allow these two streams to be interleaved."
 )
 
-// fcgi61 are the cases of FastCGI 1.0 section 6.1 about the error stream, and of 5.3 about the streams from the application.
+// fcgi61 are the cases of FastCGI 1.0 section 6.1 about the error stream, and of 5.3 about the streams from the
+// application.
 var fcgi61 = []conformance.Case{
 	{
 		Name: "fcgi-client/5.3/stdout-one-byte-records", Level: conformance.Must, Quote: streams,
@@ -31,7 +33,8 @@ var fcgi61 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/5.3/stdout-record-65535-padding-255", Level: conformance.Must,
-		Quote:  "contentData: Between 0 and 65535 bytes of data […]. paddingData: Between 0 and 255 bytes of data, which are ignored. (section 3.3)",
+		Quote: "contentData: Between 0 and 65535 bytes of data […]. paddingData: Between 0 and 255 bytes of data, which " +
+			"are ignored. (section 3.3)",
 		Sends:  "a response whose body is a record with the most content and the most padding that there can be",
 		Passes: "delivers the response as it is",
 		Run: test(func(t *T) {
@@ -89,7 +92,8 @@ var fcgi61 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.1/stderr-empty-first", Level: conformance.Must,
-		Quote:  "If an application has no errors to report, it sends either no FCGI_STDERR records or one zero-length FCGI_STDERR record.",
+		Quote: "If an application has no errors to report, it sends either no FCGI_STDERR records or one zero-length " +
+			"FCGI_STDERR record.",
 		Sends:  "a response that begins with an empty FCGI_STDERR",
 		Passes: "delivers the response as it is",
 		Run: test(func(t *T) {
@@ -98,7 +102,8 @@ var fcgi61 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.1/stderr-after-stdout-eos", Level: conformance.Must,
-		Quote:  "{FCGI_STDOUT, 1, \"\"} {FCGI_STDERR, 1, \"\"} {FCGI_END_REQUEST, 1, {938, FCGI_REQUEST_COMPLETE}} (example B.3)",
+		Quote: "{FCGI_STDOUT, 1, \"\"} {FCGI_STDERR, 1, \"\"} {FCGI_END_REQUEST, 1, {938, FCGI_REQUEST_COMPLETE}} " +
+			"(example B.3)",
 		Sends:  "a response with FCGI_STDERR, and its end, after the empty FCGI_STDOUT",
 		Passes: "delivers the response as it is",
 		Run: test(func(t *T) {
@@ -120,7 +125,8 @@ var fcgi61 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.1/stderr-log-injection", Level: conformance.Security, Needs: []string{"log"},
-		Quote:  "What an application writes comes in part from its clients: it must not forge lines of the error log, nor command the terminal of who reads it.",
+		Quote: "What an application writes comes in part from its clients: it must not forge lines of the error log, " +
+			"nor command the terminal of who reads it.",
 		Sends:  "a response with CR, LF and an escape sequence in FCGI_STDERR",
 		Passes: "writes no ESC to its error log, and no line that begins with what the application wrote",
 		Run: test(func(t *T) {

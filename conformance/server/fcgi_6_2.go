@@ -11,7 +11,8 @@ import (
 	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
-const early = "The application must wait to finish reading FCGI_PARAMS before it begins writing FCGI_STDOUT and FCGI_STDERR, but it " +
+const early = "The application must wait to finish reading FCGI_PARAMS before it begins writing FCGI_STDOUT " +
+	"and FCGI_STDERR, but it " +
 	"needn't finish reading from FCGI_STDIN before it begins writing these two streams."
 
 // fcgi62 are the cases of FastCGI 1.0 section 6.2, "Responder".
@@ -31,7 +32,8 @@ var fcgi62 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.2/early-response-then-close", Level: conformance.Must, Quote: early,
-		Sends:  "POST /app/x with 2 MB; the application ends the request with a response and closes the connection, and reads nothing",
+		Sends: "POST /app/x with 2 MB; the application ends the request with a response and closes the connection, and " +
+			"reads nothing",
 		Passes: "delivers the response as it is",
 		Run: test(func(t *T) {
 			_, r := t.Do(t.Request("POST", "/app/x", strings.Repeat("b", 2<<20)), func(x *Exchange) {
@@ -43,7 +45,8 @@ var fcgi62 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.2/early-end-then-next", Level: conformance.Security, Needs: []string{"keepconn"},
-		Quote:  "While a request ID R is inactive, the application ignores records with requestId == R, except for FCGI_BEGIN_REQUEST records (section 3.3): the rest of a body must not become part of the next request.",
+		Quote: "While a request ID R is inactive, the application ignores records with requestId == R, except for " +
+			"FCGI_BEGIN_REQUEST records (section 3.3): the rest of a body must not become part of the next request.",
 		Sends:  "POST /app/x with 8 MB, which the application answers without reading, and then POST /app/y with 3 bytes",
 		Passes: "sends the second request with its own body, on the same connection or another",
 		Run: test(func(t *T) {
@@ -77,7 +80,8 @@ var fcgi62 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.2/response-stream-first-byte", Level: conformance.May, Timing: true,
-		Quote:  "But the FastCGI application may be delayed communicating with another system, or performing a server push. (section 5.4)",
+		Quote: "But the FastCGI application may be delayed communicating with another system, or performing a server " +
+			"push. (section 5.4)",
 		Sends:  "the beginning of a response, and the rest a moment later",
 		Passes: "delivers the beginning without waiting for the rest",
 		Run: test(func(t *T) {
@@ -93,7 +97,8 @@ var fcgi62 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.2/post-stream-unbuffered", Level: conformance.May, Timing: true, Quote: early,
-		Sends:  "the first half of a POST, and the second half when the application has the first or nothing happens for a moment",
+		Sends: "the first half of a POST, and the second half when the application has the first or nothing happens for " +
+			"a moment",
 		Passes: "hands over the first half before the second comes",
 		Run: test(func(t *T) {
 			c := t.Client()
@@ -110,7 +115,8 @@ var fcgi62 = []conformance.Case{
 		}),
 	},
 	{
-		Name: "fcgi-client/6.2/slow-client-no-memory-blowup", Level: conformance.Robustness, Serial: true, Needs: []string{"pid"},
+		Name: "fcgi-client/6.2/slow-client-no-memory-blowup", Level: conformance.Robustness,
+		Serial: true, Needs: []string{"pid"},
 		Quote:  "A client that reads slowly must not make the server keep all of a large response in its memory.",
 		Sends:  "a response of 100 MiB, of which the client reads nothing",
 		Passes: "grows by less than 64 MiB while the application sends as much as it may",
@@ -129,7 +135,8 @@ var fcgi62 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.2/concurrency-100", Level: conformance.Robustness, Serial: true,
-		Quote:  "The Web server re-uses FastCGI request IDs; the application keeps track of the current state of each request ID on a given transport connection. (section 3.3)",
+		Quote: "The Web server re-uses FastCGI request IDs; the application keeps track of the current state of each " +
+			"request ID on a given transport connection. (section 3.3)",
 		Sends:  "100 requests at once, each answered with its own path when all have arrived",
 		Passes: "serves all of them, and mixes none up",
 		Run: test(func(t *T) {

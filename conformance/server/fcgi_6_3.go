@@ -8,7 +8,8 @@ import (
 
 const (
 	allows = "If the application sends status 200 (OK), the Web server allows access."
-	denies = "For Authorizer response status values other than \"200\" (OK), the Web server denies access and sends the response " +
+	denies = "For Authorizer response status values other than \"200\" (OK), the Web server denies access and sends " +
+		"the response " +
 		"status, headers, and content back to the HTTP client."
 )
 
@@ -27,7 +28,9 @@ var fcgi63 = authorized([]conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.3/authorizer-variable-headers", Level: conformance.Must,
-		Quote:  "An Authorizer application's 200 response may include headers whose names are prefixed with Variable-. […] The server associates such name-value pairs with the HTTP request and includes them in subsequent CGI or FastCGI requests",
+		Quote: "An Authorizer application's 200 response may include headers whose names are prefixed with Variable-. " +
+			"[…] The server associates such name-value pairs with the HTTP request and includes them in subsequent CGI or " +
+			"FastCGI requests",
 		Sends:  "GET /authorized/x; the Authorizer answers with status 200 and \"Variable-REMOTE_USER: bob\"",
 		Passes: "gives the Responder REMOTE_USER bob",
 		Run: test(func(t *T) {
@@ -36,7 +39,8 @@ var fcgi63 = authorized([]conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.3/authorizer-200-rest-ignored", Level: conformance.Must,
-		Quote:  "When the application gives a 200 response, the server ignores response headers whose names aren't prefixed with Variable- prefix, and ignores any response content.",
+		Quote: "When the application gives a 200 response, the server ignores response headers whose names aren't " +
+			"prefixed with Variable- prefix, and ignores any response content.",
 		Sends:  "GET /authorized/x; the Authorizer answers with status 200, \"X-Other: 1\" and a body",
 		Passes: "delivers the Responder's response without them",
 		Run: test(func(t *T) {
@@ -50,7 +54,8 @@ var fcgi63 = authorized([]conformance.Case{
 		Sends:  "GET /authorized/x; the Authorizer answers with status 403, a field and a body",
 		Passes: "delivers status, field and body, and does not run the Responder",
 		Run: test(func(t *T) {
-			_, r := t.Do(t.Request("GET", "/authorized/x", ""), CGI("Status: 403 Forbidden\r\nX-Why: not you\r\n"+text+"denied"), OK)
+			_, r := t.Do(t.Request("GET", "/authorized/x", ""),
+				CGI("Status: 403 Forbidden\r\nX-Why: not you\r\n"+text+"denied"), OK)
 			t.Check(len(t.Exchanges) == 1, "the Responder ran")
 			t.Intact(r, 403, "denied")
 			t.Check(r.Get("X-Why") == "not you", "X-Why is %q", r.Get("X-Why"))
@@ -72,7 +77,8 @@ var fcgi63 = authorized([]conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.3/authorizer-error-fails-closed", Level: conformance.Security, Quote: denies,
-		Sends:  "requests for /authorized/x; the Authorizer closes the connection, answers nothing, or something that is no response",
+		Sends: "requests for /authorized/x; the Authorizer closes the connection, answers nothing, or something that is " +
+			"no response",
 		Passes: "denies access",
 		Run: test(func(t *T) {
 			failures := []Reply{closed, CGI(""), CGI("garbage"), CGI("Status: 2000 OK\r\n\r\n"), CGI("Status: 20\r\n\r\n"),
@@ -116,7 +122,8 @@ func authorized(cases []conformance.Case) []conformance.Case {
 // fcgi64 is the case of FastCGI 1.0 section 6.4, "Filter".
 var fcgi64 = []conformance.Case{{
 	Name: "fcgi-client/6.4/filter-data", Level: conformance.May, Needs: []string{"filter"},
-	Quote: "Next the Filter application receives the file data from the Web server over FCGI_DATA. This file's last modification " +
+	Quote: "Next the Filter application receives the file data from the Web server over FCGI_DATA. This file's last " +
+		"modification " +
 		"time […] is FCGI_DATA_LAST_MOD; […] The application reads at most FCGI_DATA_LENGTH bytes from this stream",
 	Sends:  "GET /filtered",
 	Passes: "sends the file in FCGI_DATA, its length in FCGI_DATA_LENGTH and its time in FCGI_DATA_LAST_MOD",

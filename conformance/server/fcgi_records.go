@@ -37,8 +37,8 @@ func (x *Exchange) normal() []byte { return fastCGI{}.end(x) }
 // text is the beginning of a response with status 200, as far as its body.
 const text = "Content-Type: text/plain\r\n\r\n"
 
-// Bytes reads the body, as far as it comes, answers with the bytes that build returns and closes the connection, so that
-// what a server does not understand of them cannot reach the requests of other cases.
+// Bytes reads the body, as far as it comes, answers with the bytes that build returns and closes the connection, so
+// that what a server does not understand of them cannot reach the requests of other cases.
 func Bytes(build func(x *Exchange) []byte) Reply {
 	return func(x *Exchange) {
 		x.ReadBody(-1)
@@ -57,8 +57,8 @@ func (t *T) answered(build func(x *Exchange) []byte) *Response {
 	return r
 }
 
-// served checks that the response to GET /app/x is intact if the application answers with the bytes that build returns, which
-// have the body "good".
+// served checks that the response to GET /app/x is intact if the application answers with the bytes that build returns,
+// which have the body "good".
 func (t *T) served(build func(x *Exchange) []byte) { t.Intact(t.answered(build), 200, "good") }
 
 // tolerated is served, but an error from the server will do too.

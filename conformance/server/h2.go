@@ -19,8 +19,8 @@ type stream struct {
 	done bool
 }
 
-// request2 sends a request over HTTP/2, over TLS if the server has it there and else without by prior knowledge; Do2 is for
-// most cases. Fields are lines, "Name: value".
+// request2 sends a request over HTTP/2, over TLS if the server has it there and else without by prior knowledge; Do2 is
+// for most cases. Fields are lines, "Name: value".
 func (t *T) request2(method, target, body string, fields ...string) pending {
 	return t.roundTrip(t.client2(), t.base2(), method, target, body, fields)
 }

@@ -19,8 +19,9 @@ func (r Request) method() string {
 	return method
 }
 
-// Request returns an HTTP/1.1 request. Fields are whole lines, "Name: value", and are sent as they are. The field Host is added
-// unless they begin with one; Content-Length is if there is a body and they have neither it nor Transfer-Encoding.
+// Request returns an HTTP/1.1 request. Fields are whole lines, "Name: value", and are sent as they are. The field Host
+// is added unless they begin with one; Content-Length is if there is a body and they have neither it nor
+// Transfer-Encoding.
 func (t *T) Request(method, target, body string, fields ...string) Request {
 	host, length := "Host: "+t.host(), fmt.Sprintf("Content-Length: %d", len(body))
 	if body == "" && method != "POST" && method != "PUT" {
@@ -39,7 +40,8 @@ func (t *T) Request(method, target, body string, fields ...string) Request {
 	return t.Raw(method+" "+target+" HTTP/1.1", append(all, length)...) + Request(body)
 }
 
-// Raw returns a request of this line and these fields, empty ones left out, and X-Conform. A body can be appended to it.
+// Raw returns a request of this line and these fields, empty ones left out, and X-Conform. A body can be appended to
+// it.
 func (t *T) Raw(line string, fields ...string) Request {
 	raw := t.place(line) + "\r\nX-Conform: " + t.token + "\r\n"
 	for _, field := range fields {
@@ -182,7 +184,8 @@ type open struct{ *Client }
 
 func (open) close() {}
 
-// response is the next final response, nil if it is not complete and can still become so. With last it is what there is.
+// response is the next final response, nil if it is not complete and can still become so. With last it is what there
+// is.
 func (c *Client) response(last bool) *Response {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,7 +17,11 @@ func parsed(method, raw string, err error) *Response {
 }
 
 func TestResponse(t *testing.T) {
-	const head = "HTTP/1.1 200 OK\r\n"
+	const (
+		head    = "HTTP/1.1 200 OK\r\n"
+		chunked = head + "Transfer-Encoding: chunked\r\n\r\n"
+		length1 = head + "Content-Length: 1\r\n"
+	)
 	tests := []struct {
 		name, method, raw string
 		ended             error
@@ -31,21 +35,21 @@ func TestResponse(t *testing.T) {
 		{"less than length", "GET", head + "Content-Length: 3\r\n\r\nab", io.EOF, 200, "ab", "length", Truncated, 0},
 		{"reset", "GET", head + "Content-Length: 3\r\n\r\nab", syscall.ECONNRESET, 200, "ab", "length", Reset, 0},
 		{"open", "GET", head + "Content-Length: 3\r\n\r\nab", nil, 200, "ab", "length", Silent, 0},
-		{"chunked", "GET", head + "Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nA: b\r\n\r\n", nil, 200, "abc", "chunked", Complete, 0},
-		{"no last chunk", "GET", head + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", io.EOF, 200, "abc", "chunked", Truncated, 0},
-		{"chunk size", "GET", head + "Transfer-Encoding: chunked\r\n\r\nx\r\n\r\n", nil, 200, "", "chunked", Complete, 1},
+		{"chunked", "GET", chunked + "3;x=y\r\nabc\r\n0\r\nA: b\r\n\r\n", nil, 200, "abc", "chunked", Complete, 0},
+		{"no last chunk", "GET", chunked + "3\r\nabc\r\n", io.EOF, 200, "abc", "chunked", Truncated, 0},
+		{"chunk size", "GET", chunked + "x\r\n\r\n", nil, 200, "", "chunked", Complete, 1},
 		{"until close", "GET", head + "\r\nabc", io.EOF, 200, "abc", "close", Complete, 0},
 		{"until reset", "GET", head + "\r\nabc", syscall.ECONNRESET, 200, "abc", "close", Reset, 0},
 		{"HEAD", "HEAD", head + "Content-Length: 3\r\n\r\n", nil, 200, "", "none", Complete, 0},
 		{"304", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", nil, 304, "", "none", Complete, 0},
 		{"204 with length", "GET", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", nil, 204, "", "none", Complete, 1},
-		{"after 100", "GET", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", nil, 200, "", "length", Complete, 0},
-		{"two lengths", "GET", head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\na", nil, 200, "a", "length", Complete, 1},
-		{"length and coding", "GET", head + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", nil, 200, "", "chunked", Complete, 1},
+		{"after 100", "GET", "HTTP/1.1 100 A\r\n\r\n" + length1 + "\r\na", nil, 200, "a", "length", Complete, 0},
+		{"two lengths", "GET", length1 + "Content-Length: 2\r\n\r\na", nil, 200, "a", "length", Complete, 1},
+		{"length and coding", "GET", length1 + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", nil, 200, "", "chunked", Complete, 1},
 		{"bare LF", "GET", "HTTP/1.1 200 OK\nContent-Length: 0\n\n", nil, 200, "", "length", Complete, 3},
 		{"bare CR", "GET", head + "A: b\rc\r\nContent-Length: 0\r\n\r\n", nil, 200, "", "length", Complete, 2},
 		{"no colon", "GET", head + "A\r\nContent-Length: 0\r\n\r\n", nil, 200, "", "length", Complete, 1},
-		{"status of four digits", "GET", "HTTP/1.1 1000 X\r\nContent-Length: 0\r\n\r\n", nil, 1000, "", "length", Complete, 1},
+		{"four digits", "GET", "HTTP/1.1 1000 X\r\nContent-Length: 0\r\n\r\n", nil, 1000, "", "length", Complete, 1},
 		{"nothing", "GET", "", io.EOF, 0, "", "", Truncated, 0},
 	}
 	for _, tt := range tests {

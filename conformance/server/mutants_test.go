@@ -33,7 +33,8 @@ func gateway(t *testing.T, scheme, fault string) *Target {
 	log, err := os.Create(filepath.Join(setup.Dir, "error.log"))
 	require.NoError(t, err)
 	t.Cleanup(func() { log.Close() })
-	g := &faulty.Gateway{Fault: fault, App: setup.App, Root: filepath.Join(setup.Dir, "www"), Timeout: setup.Timeout, Log: log}
+	g := &faulty.Gateway{Fault: fault, App: setup.App, Root: filepath.Join(setup.Dir, "www"),
+		Timeout: setup.Timeout, Log: log}
 	listeners := listen(t, setup.Dir)
 	setup.HTTP, setup.TLS = listeners[0].Addr().String(), listeners[1].Addr().String()
 	target := setup.Target()

@@ -8,7 +8,8 @@ import (
 
 // The sentences of SCGI that many cases check.
 const (
-	scgiFirst = "The first header must have the name \"CONTENT_LENGTH\" and a value that is a nonempty sequence of ASCII digits giving " +
+	scgiFirst = "The first header must have the name \"CONTENT_LENGTH\" and a value that is a nonempty sequence of " +
+		"ASCII digits giving " +
 		"the of the body length in decimal. The \"CONTENT_LENGTH\" header must always be present, even if its value is \"0\"."
 	scgiEnd = "When the SCGI server sees the end of the request it sends back a response and closes the connection."
 	cutLie  = "A response that is cut must not look whole to the client or a cache."
@@ -46,7 +47,8 @@ var scgi3 = []conformance.Case{
 	},
 	{
 		Name: "scgi-client/3/scgi-not-from-client", Level: conformance.Security,
-		Quote:  "There must also always be a header with the name \"SCGI\" and a value of \"1\". (The client has no say in that, nor in CONTENT_LENGTH.)",
+		Quote: "There must also always be a header with the name \"SCGI\" and a value of \"1\". (The client has no say " +
+			"in that, nor in CONTENT_LENGTH.)",
 		Sends:  "POST /app/x with 3 bytes and the fields \"Scgi: 2\" and \"Content_Length: 999\"",
 		Passes: "sends SCGI 1 and CONTENT_LENGTH 3, each once",
 		Run: test(func(t *T) {
@@ -92,7 +94,8 @@ var scgi3 = []conformance.Case{
 	},
 	{
 		Name: "scgi-client/3/cgi-variables", Level: conformance.Should,
-		Quote:  "In order to facilitate the transition from CGI, standard CGI environment variables should be provided as SCGI headers.",
+		Quote: "In order to facilitate the transition from CGI, standard CGI environment variables should be provided " +
+			"as SCGI headers.",
 		Sends:  "GET /app/x?q",
 		Passes: "sends the variables that RFC 3875 demands",
 		Run: test(func(t *T) {
@@ -157,7 +160,8 @@ var scgi2 = []conformance.Case{
 				_, r := c.Answer(t.Request("GET", "/app/again", ""))
 				t.Intact(r, 200, t.token)
 			}
-			t.Check(len(t.Exchanges) == 2 && t.Exchanges[0].lease.appConn != t.Exchanges[1].lease.appConn, "one connection for both")
+			t.Check(len(t.Exchanges) == 2 &&
+				t.Exchanges[0].lease.appConn != t.Exchanges[1].lease.appConn, "one connection for both")
 		}),
 	},
 	{
@@ -201,14 +205,16 @@ var scgi2 = []conformance.Case{
 	},
 	{
 		Name: "scgi-client/2/client-disconnect", Level: conformance.Should, Timing: true,
-		Quote:  "What works for a client that has gone works for nobody; only the end of the connection can tell the application.",
+		Quote: "What works for a client that has gone works for nobody; only the end of the connection can tell the " +
+			"application.",
 		Sends:  "GET /app/x, and closes the connection while the application works",
 		Passes: "closes the connection to the application within 2 s",
 		Run:    test((*T).clientGone),
 	},
 	{
 		Name: "scgi-client/2/upload-broken", Level: conformance.Security,
-		Quote:  "The body is sent following the headers and its length is specified by the \"CONTENT_LENGTH\" header. (What is missing must not be made up.)",
+		Quote: "The body is sent following the headers and its length is specified by the \"CONTENT_LENGTH\" header. " +
+			"(What is missing must not be made up.)",
 		Sends:  "POST /app/x with 100000 of 200000 bytes, and breaks the connection",
 		Passes: "closes the connection to the application, and sends no other bytes for those that are missing",
 		Run:    test((*T).uploadBroken),
@@ -235,8 +241,10 @@ var scgi2 = []conformance.Case{
 		Run:    test((*T).neverAnswers),
 	},
 	{
-		Name: "scgi-client/2/local-redirect", Level: conformance.Must, Needs: []string{"static"}, Spec: "RFC 3875 section 6.2.2",
-		Quote:  "the server MUST generate the response that it would have produced in response to a request containing the URL",
+		Name: "scgi-client/2/local-redirect", Level: conformance.Must,
+		Needs: []string{"static"}, Spec: "RFC 3875 section 6.2.2",
+		Quote: "the server MUST generate the response that it would have produced in response to a request containing " +
+			"the URL",
 		Sends:  "a response \"Location: /static.txt\"",
 		Passes: "delivers the static file",
 		Run:    test(func(t *T) { t.Intact(t.Reply("Location: /static.txt\r\n\r\n"), 200, StaticText) }),

@@ -1,6 +1,6 @@
-// Package server has the cases for web servers and gateways that hand requests to an application behind FastCGI 1.0, SCGI,
-// uwsgi or CGI/1.1 (RFC 3875). The suite is both ends: the HTTP client before the server and the application behind it. Begin
-// with New and Cases:
+// Package server has the cases for web servers and gateways that hand requests to an application behind FastCGI 1.0,
+// SCGI, uwsgi or CGI/1.1 (RFC 3875). The suite is both ends: the HTTP client before the server and the application
+// behind it. Begin with New and Cases:
 //
 //	target := server.New("http://127.0.0.1:8080", "fcgi://127.0.0.1:9000")
 //	defer target.Close()
@@ -8,29 +8,31 @@
 //
 // # Layout
 //
-// The server that is tested offers these paths; WriteConfig writes configurations of well-known servers that do:
+// The server that is tested offers these paths; Setup.Configure writes configurations of well-known servers that do:
 //
 //	/app, /app2     and what is beneath: the application, SCRIPT_NAME is /app or /app2 and PATH_INFO the rest
 //	/auth           the same behind Basic authentication: user bob, password gangway; user josé (UTF-8), password gangway
 //	/static.txt     a file in the document root that contains StaticText
-//	*.php           in the document root: the application by the file's extension; a.php exists, and img.jpg, which is none
+//	*.php           in the document root: the application by the file's extension; a.php exists, and img.jpg
 //	/authorized     a FastCGI Authorizer, which is the suite too, and then the application
 //
-// It gives an application that is silent the time Target.Timeout. Each request of a case has a field X-Conform with a token
-// that the server passes on as HTTP_X_CONFORM, and by which the suite knows the case that a request belongs to.
+// It gives an application that is silent the time Target.Timeout. Each request of a case has a field X-Conform with a
+// token that the server passes on as HTTP_X_CONFORM, and by which the suite knows the case that a request belongs to.
 //
 // # CGI programs
 //
-// With the address cgi:DIR the suite is the CGI programs in the directory DIR, which the server executes for the paths beneath
-// /cgi-bin/, or beneath the path of Target.URL if that has one. The suite writes its programs there before the run and removes
-// them afterwards: files whose interpreter is the program that runs the suite, which therefore calls Probe first of all. The
-// processes report at a Unix socket and do what the cases say. In this layout /app is probe.cgi, /app2 probe2.cgi, and /auth
-// auth/probe.cgi, so that /cgi-bin/auth/ is what wants a password; /static.txt stays where it is.
+// With the address cgi:DIR the suite is the CGI programs in the directory DIR, which the server executes for the paths
+// beneath /cgi-bin/, or beneath the path of Target.URL if that has one. The suite writes its programs there before the
+// run and removes them afterwards: files whose interpreter is the program that runs the suite, which therefore calls
+// Probe first of all. The processes report at a Unix socket and do what the cases say. In this layout /app is
+// probe.cgi, /app2 probe2.cgi, and /auth auth/probe.cgi, so that /cgi-bin/auth/ is what wants a password; /static.txt
+// stays where it is.
 //
 // # Needs
 //
-// What a server does not offer it need not: the cases that need it are skipped. These are the words for it (Case.Needs); the
-// preflight finds out which ones hold, and the user may say otherwise with Target.Has and Target.Lack.
+// What a server does not offer it need not: the cases that need it are skipped. These are the words for it
+// (Case.Needs); the preflight finds out which ones hold, and the user may say otherwise with Target.Has and
+// Target.Lack.
 //
 //	app2, static, basic, php, authorizer   the paths above
 //	filter      /filtered is the FastCGI role Filter for a file with the content StaticText
@@ -61,12 +63,13 @@ import (
 // StaticText is the content of /static.txt.
 const StaticText = "static file of the conformance suite\n"
 
-// Target is a web server under test, and the application behind it, which is the suite. New makes one; the fields may be set
-// before the run and not during it.
+// Target is a web server under test, and the application behind it, which is the suite. New makes one; the fields may
+// be set before the run and not during it.
 type Target struct {
 	// URL is where the server listens, http://HOST:PORT.
 	URL string
-	// App is where the suite listens for the server: fcgi://HOST:PORT, fcgi+unix:///PATH, likewise scgi and uwsgi; or cgi:DIR.
+	// App is where the suite listens for the server: fcgi://HOST:PORT, fcgi+unix:///PATH, likewise scgi and uwsgi; or
+	// cgi:DIR.
 	App string
 	// Secure is the https:// URL of the same server with the same layout, or "".
 	Secure string
@@ -96,8 +99,8 @@ func New(url, app string) *Target {
 	return &Target{URL: strings.TrimSuffix(url, "/"), App: app, Timeout: 3 * time.Second}
 }
 
-// Cases returns all cases of the role server, in the order of the specifications' sections. Those that cannot be run with a
-// target's protocol are skipped.
+// Cases returns all cases of the role server, in the order of the specifications' sections. Those that cannot be run
+// with a target's protocol are skipped.
 func Cases() []conformance.Case {
 	return slices.Concat(requestCases(), responseCases(), execCases(), fcgiCases(), scgiCases(), uwsgiCases())
 }
@@ -195,7 +198,8 @@ func (t *T) plain() {
 	t.Intact(r, 200, t.token)
 }
 
-// lives is plain, but the server may have connections to the application that are of no use any more: that is not death.
+// lives is plain, but the server may have connections to the application that are of no use any more: that is not
+// death.
 func (t *T) lives() {
 	for range 3 {
 		if x, r := t.try(t.Request("GET", "/app/plain", "")); x != nil && r.Status == 200 {

@@ -79,9 +79,9 @@ func (t *T) wait(done func() bool) bool {
 // A Reply is what the application does with a request.
 type Reply func(*Exchange)
 
-// Do sends the request on a new connection and has the application answer what arrives there: the first exchange by the first
-// reply and so on, the last one again and again. Without replies it is OK. It returns the first exchange, nil if the server
-// answered by itself, and the response. A server that does not answer hangs.
+// Do sends the request on a new connection and has the application answer what arrives there: the first exchange by the
+// first reply and so on, the last one again and again. Without replies it is OK. It returns the first exchange, nil if
+// the server answered by itself, and the response. A server that does not answer hangs.
 func (t *T) Do(request Request, replies ...Reply) (*Exchange, *Response) {
 	return t.answer(t.Send(request), replies)
 }
@@ -202,7 +202,8 @@ func (t *T) Reply(response string) *Response {
 	return r
 }
 
-// Want makes sure that the response is valid, complete and has one of the statuses; one below 10 is a class of statuses.
+// Want makes sure that the response is valid, complete and has one of the statuses; one below 10 is a class of
+// statuses.
 func (t *T) Want(r *Response, statuses ...int) {
 	ok := slices.ContainsFunc(statuses, func(s int) bool { return r.Status == s || r.Status/100 == s })
 	t.Check(ok, "%v", r)
@@ -252,8 +253,8 @@ func (t *T) recovered() {
 // revival is how long the server may take to see that the application is there again.
 const revival = 5 * time.Second
 
-// Gone makes sure that the server tells the application within d that the request is over: by the end of the connection or,
-// for FastCGI, FCGI_ABORT_REQUEST.
+// Gone makes sure that the server tells the application within d that the request is over: by the end of the connection
+// or, for FastCGI, FCGI_ABORT_REQUEST.
 func (t *T) Gone(x *Exchange, d time.Duration) {
 	t.Check(x.over(d), "after %v the connection to the application is still open", d)
 }

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	uwsgiHeader = "struct uwsgi_packet_header { uint8_t modifier1; uint16_t datasize; uint8_t modifier2; }; Unless otherwise specified " +
+	uwsgiHeader = "struct uwsgi_packet_header { uint8_t modifier1; uint16_t datasize; uint8_t modifier2; }; Unless " +
+		"otherwise specified " +
 		"the datasize value contains the size (16-bit little endian) of the packet body."
 	uwsgiBody = "Standard WSGI request followed by the HTTP request body"
 )
@@ -29,7 +30,8 @@ var uwsgiRequests = []conformance.Case{
 	},
 	{
 		Name: "uwsgi-client/packet/vars-encoding", Level: conformance.Must,
-		Quote:  "The uwsgi block vars represent a dictionary/hash. Every key-value is encoded in this way: struct uwsgi_var { uint16_t key_size; uint8_t key[key_size]; uint16_t val_size; uint8_t val[val_size]; }",
+		Quote: "The uwsgi block vars represent a dictionary/hash. Every key-value is encoded in this way: struct " +
+			"uwsgi_var { uint16_t key_size; uint8_t key[key_size]; uint16_t val_size; uint8_t val[val_size]; }",
 		Sends:  "GET /app/x with a field of 300 bytes",
 		Passes: "sends the field's variable as it is in a block that ends with a variable's end",
 		Run: test(func(t *T) {
@@ -98,7 +100,8 @@ var uwsgiRequests = []conformance.Case{
 	},
 	{
 		Name: "uwsgi-client/packet/client-disconnect", Level: conformance.Should, Timing: true,
-		Quote:  "What works for a client that has gone works for nobody; only the end of the connection can tell the application.",
+		Quote: "What works for a client that has gone works for nobody; only the end of the connection can tell the " +
+			"application.",
 		Sends:  "GET /app/x, and closes the connection while the application works",
 		Passes: "closes the connection to the application within 2 s",
 		Run:    test((*T).clientGone),
@@ -115,7 +118,8 @@ var uwsgiRequests = []conformance.Case{
 var uwsgiResponses = []conformance.Case{
 	{
 		Name: "uwsgi-client/packet/response-http-status-line", Level: conformance.Must,
-		Quote:  "Even the web server handlers obey this rule, as an HTTP response is a valid uwsgi packet (look at the modifier1 = 72).",
+		Quote: "Even the web server handlers obey this rule, as an HTTP response is a valid uwsgi packet (look at the " +
+			"modifier1 = 72).",
 		Sends:  "a response that begins with \"HTTP/1.1 404 Not Found\"",
 		Passes: "answers with status 404",
 		Run:    test(func(t *T) { t.Intact(t.Reply("HTTP/1.1 404 Not Found\r\n"+text+"good"), 404, "good") }),
@@ -151,7 +155,8 @@ var uwsgiResponses = []conformance.Case{
 	},
 	{
 		Name: "uwsgi-client/packet/response-keepalive-header", Level: conformance.Robustness,
-		Quote:  "uWSGI's application speaks of its connection to the server, which closes: its client must not be told to wait there.",
+		Quote: "uWSGI's application speaks of its connection to the server, which closes: its client must not be told " +
+			"to wait there.",
 		Sends:  "a response with \"Connection: keep-alive\" and \"Keep-Alive: timeout=99\", to an HTTP/1.0 client",
 		Passes: "does not forward them",
 		Run: test(func(t *T) {
