@@ -87,18 +87,18 @@ func (a *FCGIApp) release() {
 // gate is where a connection waits that is not to be served yet.
 func (c *fcgiConn) gate() {
 	a := c.app
+	a.closed.Lock() // see lost
+	defer a.closed.Unlock()
 	if a.fault("tires-of-idle-closes") && a.idle.Load() >= 8 {
 		<-a.ctx.Done()
 	}
-	if f, err := os.Open(os.DevNull); a.fault("leaks-descriptors") && err == nil {
-		a.shared.Lock()
-		a.leaked = append(a.leaked, f)
-		a.shared.Unlock()
-	} else if err == nil {
-		f.Close()
+	if a.fault("leaks-descriptors") {
+		if f, err := os.Open(os.DevNull); err == nil {
+			a.shared.Lock()
+			a.leaked = append(a.leaked, f)
+			a.shared.Unlock()
+		}
 	}
-	a.closed.Lock()
-	a.closed.Unlock()
 }
 
 // lost is called when the connection has ended.
