@@ -39,6 +39,7 @@ var tags = regexp.MustCompile(`<[^>]*>`)
 
 // TestBrowser opens the matrix in a real browser.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	other := report.Withhold(sample())
 	other.Target.Name, other.Target.Version = "libfcgi", "2.4.2"
 	other.Results[1].Outcome = conformance.Pass
