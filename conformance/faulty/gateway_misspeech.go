@@ -277,7 +277,7 @@ func (x *fcgiExchange) stops(last bool) bool {
 	if last && f.is("half-closes") && value(x.vars, "CONTENT_LENGTH") == "3" {
 		x.conn.Conn.(interface{ CloseWrite() error }).CloseWrite()
 	}
-	return f.is("stops-sending") && x.heard.Load()
+	return f.in("stops-sending", "keeps-half-sent") && x.heard.Load()
 }
 
 // passes takes what is no record for output.

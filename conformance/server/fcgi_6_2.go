@@ -32,11 +32,11 @@ var fcgi62 = []conformance.Case{
 	},
 	{
 		Name: "fcgi-client/6.2/early-response-then-close", Level: conformance.Must, Quote: early,
-		Sends: "POST /app/x with 2 MB; the application ends the request with a response and closes the connection, and " +
+		Sends: "POST /app/x with 16 MB; the application ends the request with a response and closes the connection, and " +
 			"reads nothing",
 		Passes: "delivers the response as it is",
 		Run: test(func(t *T) {
-			_, r := t.Do(t.Request("POST", "/app/x", strings.Repeat("b", 2<<20)), func(x *Exchange) {
+			_, r := t.Do(t.Request("POST", "/app/x", strings.Repeat("b", 16<<20)), func(x *Exchange) {
 				x.Send(join(x.out(text+"good"), x.normal()))
 				x.Close()
 			})
@@ -47,10 +47,10 @@ var fcgi62 = []conformance.Case{
 		Name: "fcgi-client/6.2/early-end-then-next", Level: conformance.Security, Needs: []string{"keepconn"},
 		Quote: "While a request ID R is inactive, the application ignores records with requestId == R, except for " +
 			"FCGI_BEGIN_REQUEST records (section 3.3): the rest of a body must not become part of the next request.",
-		Sends:  "POST /app/x with 8 MB, which the application answers without reading, and then POST /app/y with 3 bytes",
+		Sends:  "POST /app/x with 32 MB, which the application answers without reading, and then POST /app/y with 3 bytes",
 		Passes: "sends the second request with its own body, on the same connection or another",
 		Run: test(func(t *T) {
-			_, r := t.try(t.Request("POST", "/app/x", strings.Repeat("b", 8<<20)), Early(text+"good"))
+			_, r := t.try(t.Request("POST", "/app/x", strings.Repeat("b", 32<<20)), Early(text+"good"))
 			t.Info("the first response: %v", r)
 			x := t.Post("/app/y", "abc")
 			t.Check(x.Body() == "abc", "the second body is %s", excerpt(x.Body()))

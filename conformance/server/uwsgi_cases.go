@@ -176,10 +176,10 @@ var uwsgiResponses = []conformance.Case{
 	},
 	{
 		Name: "uwsgi-client/packet/response-early", Level: conformance.Must, Quote: uwsgiBody,
-		Sends:  "POST /app/x with 2 MB; the application answers and closes the connection without reading it",
+		Sends:  "POST /app/x with 16 MB; the application answers and closes the connection without reading it",
 		Passes: "delivers the response as it is",
 		Run: test(func(t *T) {
-			_, r := t.Do(t.Request("POST", "/app/x", strings.Repeat("b", 2<<20)), Early("Content-Length: 4\r\n"+text+"good"))
+			_, r := t.Do(t.Request("POST", "/app/x", strings.Repeat("b", 16<<20)), Early("Content-Length: 4\r\n"+text+"good"))
 			t.Intact(r, 200, "good")
 		}),
 	},
