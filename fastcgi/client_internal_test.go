@@ -40,7 +40,7 @@ func TestClientRequestIDs(t *testing.T) {
 			}
 		}
 	}()
-	cn := &conn{Conn: near, prober: newProber(near), opened: time.Now(), id: 65533}
+	cn := &conn{Conn: near, prober: newProber(near), opened: time.Now(), id: 30}
 	for range 4 {
 		x := &exchange{c: c, conn: cn, ctx: t.Context(), req: &adapters.Request{Method: "GET"}}
 		require.NoError(t, x.start())
@@ -49,7 +49,7 @@ func TestClientRequestIDs(t *testing.T) {
 		_, err = x.Read(nil)
 		require.Equal(t, io.EOF, err)
 	}
-	assert.Equal(t, []uint16{65534, 65535, 1, 2}, got)
+	assert.Equal(t, []uint16{31, 32, 1, 2}, got)
 }
 
 // TestClientWaitsWithoutBuffer: a request that waits for its application holds little memory, before the header and
@@ -109,14 +109,17 @@ func (*flushes) Flush() {}
 // asked is what a naive reader makes of an application's bytes: all of FCGI_STDOUT and FCGI_STDERR, and whether and how
 // the request ended.
 func asked(b []byte, id uint16) (stdout, stderr []byte, end *wire.EndRequest, bad bool) {
+	ended := false
 	for len(b) >= wire.HeaderLen {
 		version, t, at := b[0], wire.Type(b[1]), uint16(b[2])<<8|uint16(b[3])
 		content, padding := int(b[4])<<8|int(b[5]), int(b[6])
 		management := at == 0 && (t == wire.TypeGetValuesResult || t == wire.TypeUnknownType)
 		ours := at == id && (t == wire.TypeStdout || t == wire.TypeStderr || t == wire.TypeEndRequest && content == 8)
-		if version != 1 || !management && !ours {
+		late := ours && t == wire.TypeStdout && content > 0 && ended
+		if version != 1 || !management && !ours || late {
 			return stdout, stderr, nil, true
 		}
+		ended = ended || ours && t == wire.TypeStdout && content == 0
 		b = b[wire.HeaderLen:]
 		whole := len(b) >= content+padding
 		part := b[:min(content, len(b))]

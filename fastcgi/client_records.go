@@ -66,6 +66,8 @@ type records struct {
 	t       wire.Type
 	content int // bytes of it that are not taken yet
 	padding int
+
+	ended bool // FCGI_STDOUT was closed by an empty record
 }
 
 // read adds to the buffer. All pieces that were taken from it must have been used.
@@ -140,6 +142,7 @@ func (in *records) next() (wire.Type, []byte, error) {
 			in.r = in.w - len(rest)
 			return h.Type, body, nil
 		}
+		in.ended = in.ended || h.Type == wire.TypeStdout && h.ContentLength == 0
 		in.r += wire.HeaderLen
 		in.t, in.content, in.padding = h.Type, int(h.ContentLength), int(h.PaddingLength)
 	}
@@ -158,6 +161,8 @@ func (in *records) check(h wire.Header) error {
 		fault = fmt.Sprintf("record of type %v", h.Type)
 	case h.RequestID != in.id:
 		fault = fmt.Sprintf("%v for request %d instead of %d", h.Type, h.RequestID, in.id)
+	case h.Type == wire.TypeStdout && h.ContentLength > 0 && in.ended:
+		fault = fmt.Sprintf("%v after its end", h.Type)
 	case h.Type == wire.TypeEndRequest && h.ContentLength != wire.BodyLen:
 		fault = fmt.Sprintf("%v of %d bytes", h.Type, h.ContentLength)
 	default:

@@ -23,7 +23,7 @@ var errQuiet = errors.New("nothing came")
 
 // response reads the response header.
 func (x *exchange) response() (*adapters.Response, error) {
-	x.in.id = x.conn.id
+	x.in.id, x.in.ended = x.conn.id, false
 	x.header = adapters.HeaderReader{Informational: x.req.Informational, Limit: x.c.HeaderLimit}
 	for {
 		b, err := x.pull(false)

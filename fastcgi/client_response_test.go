@@ -164,6 +164,7 @@ func TestClientBadResponses(t *testing.T) {
 		{"HTTP", "HTTP/1.1 200 OK\r\n\r\nhello", "", bad},
 		{"another request's STDOUT", record(tStdout, 2, hello) + end(2, 0, 0), "", bad},
 		{"another request's STDOUT in the body", stdout(hello) + record(tStdout, 2, "secret") + done, "hello", bad},
+		{"STDOUT after its end", stdout(hello) + record(tStdout, 1, "") + stdout("late") + done, "hello", bad},
 		{"another request's STDERR", record(tStderr, 7, "secret") + stdout(hello) + done, "", bad},
 		{"another request's END_REQUEST", stdout(hello) + end(0x0101, 0, 0), "hello", bad},
 		{"STDOUT for request 0", record(tStdout, 0, hello) + done, "", bad},
