@@ -37,13 +37,11 @@ func (x *Exchange) normal() []byte { return fastCGI{}.end(x) }
 // text is the beginning of a response with status 200, as far as its body.
 const text = "Content-Type: text/plain\r\n\r\n"
 
-// Bytes reads the body, as far as it comes, answers with the bytes that build returns and closes the connection, so
-// that what a server does not understand of them cannot reach the requests of other cases.
+// Bytes reads the body, as far as it comes, and answers with the bytes that build returns, which end the request.
 func Bytes(build func(x *Exchange) []byte) Reply {
 	return func(x *Exchange) {
 		x.ReadBody(-1)
-		x.Send(build(x))
-		x.Close()
+		x.EndBy(build(x))
 	}
 }
 
