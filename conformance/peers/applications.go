@@ -31,7 +31,7 @@ var applications = []peer{
 // startedBySuite is an application that the suite starts with its socket as descriptor 0.
 func (s *stage) startedBySuite(protocol, command string) *app.Target {
 	s.note(command)
-	return app.New(protocol + "+exec:cd " + s.dir + " && exec " + command)
+	return app.New(protocol + "+exec:cd " + s.dir + " && unset OLDPWD && exec " + command)
 }
 
 func libfcgi(s *stage) conformance.Target {

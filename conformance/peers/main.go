@@ -35,6 +35,7 @@ import (
 
 func main() {
 	server.Probe()
+	hideEnvironment()
 	list := flag.Bool("list", false, "print the names of the peers")
 	publish := flag.Bool("publish", false, "run nothing")
 	dir := flag.String("dir", "conformance", "the `folder` with reports and RESULTS.md")
@@ -99,7 +100,7 @@ type peer struct {
 func peers() []peer { return slices.Concat(applications, servers, scripts) }
 
 // mortal are the peers that some cases kill.
-var mortal = []string{"haproxy-fastcgi", "h2o-fastcgi"}
+var mortal = []string{"haproxy-fastcgi", "h2o-fastcgi", "gofast-fastcgi"}
 
 // suite returns the cases for a target.
 func suite(target conformance.Target, only string) ([]conformance.Case, error) {

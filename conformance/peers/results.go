@@ -106,29 +106,53 @@ func detail(name string, r *conformance.Report) string {
 		if level == conformance.Security && !isOurs(r) {
 			continue
 		}
-		if failed := failures(r, level); len(failed) > 0 {
-			fmt.Fprintf(&b, "\n%s:\n\n%s\n", level, strings.Join(failed, "\n"))
+		failed := failures(r, level)
+		switch {
+		case len(failed) == 0:
+		case level == conformance.Robustness:
+			fmt.Fprintf(&b, "\n%s: %s\n", level, names(failed))
+		default:
+			fmt.Fprintf(&b, "\n%s:\n\n%s\n", level, lines(failed))
 		}
 	}
 	return b.String()
 }
 
-func failures(r *conformance.Report, level conformance.Level) (lines []string) {
-	var results []*conformance.Result
+// failures are the cases of a level that failed, those of one outcome together.
+func failures(r *conformance.Report, level conformance.Level) (results []*conformance.Result) {
 	for i := range r.Results {
 		if result := &r.Results[i]; result.Level == level && spoke(result.Outcome) {
 			results = append(results, result)
 		}
 	}
 	slices.SortStableFunc(results, func(a, b *conformance.Result) int { return cmp.Compare(a.Outcome, b.Outcome) })
+	return results
+}
+
+// names are those of the cases.
+func names(results []*conformance.Result) string {
+	var list []string
 	for _, result := range results {
-		line := fmt.Sprintf("- `%s` %s: %s", result.Name, cell(result.Sends), cell(clip(result.Got)))
-		if result.Outcome != conformance.Fail {
-			line += fmt.Sprintf(" (%s)", result.Outcome)
-		}
-		lines = append(lines, line)
+		list = append(list, "`"+result.Name+"`"+unusual(result))
 	}
-	return lines
+	return strings.Join(list, ", ")
+}
+
+// lines say what happened.
+func lines(results []*conformance.Result) string {
+	var list []string
+	for _, result := range results {
+		list = append(list, fmt.Sprintf("- `%s` %s: %s%s", result.Name, cell(result.Sends), cell(clip(result.Got)), unusual(result)))
+	}
+	return strings.Join(list, "\n")
+}
+
+// unusual is the outcome if it is none that one expects.
+func unusual(result *conformance.Result) string {
+	if result.Outcome == conformance.Fail {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", result.Outcome)
 }
 
 // clip shortens a long text.

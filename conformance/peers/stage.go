@@ -105,10 +105,19 @@ func (s *stage) echo(language string) string {
 	return s.write(name, string(text), 0o755)
 }
 
+// environment is the one of this process. Peers get nothing of it but PATH: some show it to everybody who asks.
+var environment = os.Environ()
+
+func hideEnvironment() {
+	path := os.Getenv("PATH")
+	os.Clearenv()
+	os.Setenv("PATH", path)
+}
+
 // tool runs a program to its end and returns its output.
 func (s *stage) tool(dir string, argv ...string) string {
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, environment
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		s.must(fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, out))
