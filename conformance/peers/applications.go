@@ -62,7 +62,8 @@ func plack(s *stage) conformance.Target {
 
 func rubyFcgi(s *stage) conformance.Target {
 	s.debian("ruby-fcgi", "ruby")
-	s.note("# descriptor 0 is the listening socket; with descriptor 2 closed, section 2.2, it does not survive its first warning")
+	s.note("# descriptor 0 is the listening socket")
+	s.note("# with descriptor 2 closed, section 2.2, it does not survive its first warning")
 	return s.startedBySuite("fcgi", "ruby "+filepath.Base(s.echo("ruby"))+" 2>/dev/null")
 }
 

@@ -1,9 +1,9 @@
 //go:build unix
 
-// Peers runs the conformance suite on well-known programs that speak CGI, FastCGI, SCGI or uwsgi, each a private instance on
-// loopback or a Unix socket, and writes what it finds to conformance/reports/NAME.json. Then it makes conformance/RESULTS.md
-// and conformance/reports/index.html of all reports there are. The programs are those of Debian (scripts/setup installs them)
-// and Go modules.
+// Peers runs the conformance suite on well-known programs that speak CGI, FastCGI, SCGI or uwsgi, each a private
+// instance on loopback or a Unix socket, and writes what it finds to conformance/reports/NAME.json. Then it makes
+// conformance/RESULTS.md and conformance/reports/index.html of all reports there are. The programs are those of Debian
+// (scripts/setup installs them) and Go modules.
 //
 //	go run ./conformance/peers                 all peers
 //	go run ./conformance/peers nginx-fastcgi   some
@@ -68,7 +68,8 @@ func main() {
 	}
 }
 
-// runAll runs peers side by side, for most of the time of a run is spent with waiting. It says whether one could not be run.
+// runAll runs peers side by side, for most of the time of a run is spent with waiting. It says whether one could not be
+// run.
 func runAll(ctx context.Context, names []string, beside int, run func(name string) error) bool {
 	var failed atomic.Bool
 	var running sync.WaitGroup

@@ -62,8 +62,8 @@ const (
 	wireEvents = 40
 )
 
-// shorten returns the report as it is published: with short wire logs, and without the cases of level security if the program
-// is another's.
+// shorten returns the report as it is published: with short wire logs, and without the cases of level security if the
+// program is another's.
 func shorten(r *conformance.Report) *conformance.Report {
 	if !isOurs(r) {
 		r = report.Withhold(r)
@@ -136,7 +136,9 @@ func publishAll(dir string) error {
 		}
 		names, reports = append(names, p.name), append(reports, r)
 	}
-	err := create(filepath.Join(dir, "reports", "index.html"), func(w *bufio.Writer) error { return report.Matrix(w, reports) })
+	err := create(filepath.Join(dir, "reports", "index.html"), func(w *bufio.Writer) error {
+		return report.Matrix(w, reports)
+	})
 	return errors.Join(err, create(filepath.Join(dir, "RESULTS.md"), func(w *bufio.Writer) error {
 		writeResults(w, names, reports)
 		return nil

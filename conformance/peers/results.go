@@ -15,15 +15,17 @@ import (
 
 const resultsIntro = `# Results of the conformance suite
 
-What well-known programs do with the cases of ` + "`gangway conform`" + `, each in one configuration on one day. ` + "`make conformance-peers`" + `
-runs the suite again and writes this page and [the matrix](reports/index.html), a page with filters in which each cell has its
-wire log; the [reports](reports) have versions, configurations and what was sent and received.
+What well-known programs do with the cases of ` + "`gangway conform`" + `, each in one configuration on one day.
+` + "`make conformance-peers`" + ` runs the suite again and writes this page and [the matrix](reports/index.html),
+a page with filters in which each cell has its wire log; the [reports](reports) have versions, configurations and what
+was sent and received.
 
-How to read it: a program that fails cases can be a good one. A case is one sentence of a specification or one thing that can go
-wrong; many matter to nobody, and some failures are choices (RATIONALE.md has gangway's). Compare what fails, not how much. Most
-specifications here were written before RFC 2119: what the levels mean is said in the [suite's README](README.md). A case that
-concerns another protocol, or an ability that the program or its configuration has not, is not counted. Of programs of others
-the failures of level security are counted and not named: tell their authors first.
+How to read it: a program that fails cases can be a good one. A case is one sentence of a specification or one thing
+that can go wrong; many matter to nobody, and some failures are choices (RATIONALE.md has gangway's). Compare what
+fails, not how much. Most specifications here were written before RFC 2119: what the levels mean is said in the
+[suite's README](README.md). A case that concerns another protocol, or an ability that the program or its configuration
+has not, is not counted. Of programs of others the failures of level security are counted and not named: tell their
+authors first.
 
 In the tables, "59/3" are 59 cases passed and 3 that did not; SHOULD and MAY have no failures, only remarks.
 `
@@ -142,7 +144,8 @@ func names(results []*conformance.Result) string {
 func lines(results []*conformance.Result) string {
 	var list []string
 	for _, result := range results {
-		list = append(list, fmt.Sprintf("- `%s` %s: %s%s", result.Name, cell(result.Sends), cell(clip(result.Got)), unusual(result)))
+		list = append(list, fmt.Sprintf("- `%s` %s: %s%s",
+			result.Name, cell(result.Sends), cell(clip(result.Got)), unusual(result)))
 	}
 	return strings.Join(list, "\n")
 }
@@ -164,8 +167,8 @@ func clip(s string) string {
 	return s
 }
 
-var markup = strings.NewReplacer(`\`, `\\`, "|", `\|`, "\n", " ", "<", "&lt;", ">", "&gt;", "&", "&amp;", "`", "'", "*", `\*`, "_", `\_`,
-	"[", `\[`, "]", `\]`)
+var markup = strings.NewReplacer(`\`, `\\`, "|", `\|`, "\n", " ", "<", "&lt;", ">", "&gt;", "&", "&amp;",
+	"`", "'", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`)
 
 // cell is s where Markdown would act upon it.
 func cell(s string) string { return markup.Replace(s) }

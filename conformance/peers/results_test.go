@@ -25,7 +25,10 @@ func sample(name string) *conformance.Report {
 		Schema: conformance.SchemaVersion,
 		Target: conformance.Subject{Name: name, Version: "1.0", Role: "app", Protocol: "scgi", Command: "make it"},
 		Results: []conformance.Result{
-			{Name: "scgi/3/a", Level: conformance.Must, Outcome: conformance.Pass, Wire: []conformance.Event{{Kind: conformance.Sent}}},
+			{
+				Name: "scgi/3/a", Level: conformance.Must, Outcome: conformance.Pass,
+				Wire: []conformance.Event{{Kind: conformance.Sent}},
+			},
 			{Name: "scgi/3/b", Level: conformance.Must, Outcome: conformance.Hang, Sends: "a|b", Got: strings.Repeat("x", 200)},
 			{Name: "scgi/3/c", Level: conformance.Security, Outcome: conformance.Fail, Got: "hole"},
 			{Name: "scgi/3/d", Level: conformance.Security, Outcome: conformance.Pass},
@@ -42,7 +45,10 @@ func TestResults(t *testing.T) {
 		named     bool
 	}{
 		{"libfcgi", "| [libfcgi](#a-scgi)<br>1.0 | scgi | 1/1 | 1/1 | 0/0 | 0/1 | 0/0 | 0001-01-01 |", false},
-		{"gangway (frontend)", "| [gangway (frontend)](#a-scgi)<br>1.0 | scgi | 1/1 | 1/1 | 0/0 | 0/1 | 0/0 | 0001-01-01 |", true},
+		{
+			"gangway (frontend)",
+			"| [gangway (frontend)](#a-scgi)<br>1.0 | scgi | 1/1 | 1/1 | 0/0 | 0/1 | 0/0 | 0001-01-01 |", true,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b bytes.Buffer
@@ -105,11 +111,12 @@ func TestStage(t *testing.T) {
 	server := s.write("server", "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen()\n"+
 		"while s.accept()[0].recv(1) != b'x': pass\n", 0o644)
 	socket := s.path("socket")
-	p := s.start("unix", socket, nil, "python3", "-c", "import os, sys\nif os.path.exists(sys.argv[1]): os.remove(sys.argv[1])\n"+
-		"exec(open('"+server+"').read())", socket)
+	p := s.start("unix", socket, nil, "python3", "-c",
+		"import os, sys\nif os.path.exists(sys.argv[1]): os.remove(sys.argv[1])\nexec(open('"+server+"').read())", socket)
 	first := p.pid()
 	p.cmd.Process.Kill()
-	assert.Eventually(t, func() bool { pid := p.pid(); return pid != 0 && pid != first }, 20*time.Second, 50*time.Millisecond)
+	again := func() bool { pid := p.pid(); return pid != 0 && pid != first }
+	assert.Eventually(t, again, 20*time.Second, 50*time.Millisecond)
 	require.NoError(t, p.restart(t.Context()))
 	assert.NotEqual(t, first, p.pid())
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/gangway-go/gangway/conformance/server"
 )
 
-// servers are the peers of role server. The configurations are those that "gangway conform config" prints; those for CGI
-// programs are in configs.go.
+// servers are the peers of role server. The configurations are those that "gangway conform config" prints; those for
+// CGI programs are in configs.go.
 var servers = []peer{
 	{"nginx-fastcgi", "nginx", configured("nginx", "fcgi", "nginx")},
 	{"nginx-scgi", "nginx", configured("nginx", "scgi", "nginx")},
@@ -59,7 +59,8 @@ func (s *stage) serve(setup server.Setup, argv ...string) conformance.Target {
 	s.must(err)
 	s.must(log.Close())
 	s.must(os.Chmod(target.ErrorLog, 0o666))
-	p := s.start("tcp", setup.HTTP, []string{"HOME=" + setup.Dir, "XDG_CONFIG_HOME=" + setup.Dir, "XDG_DATA_HOME=" + setup.Dir}, argv...)
+	env := []string{"HOME=" + setup.Dir, "XDG_CONFIG_HOME=" + setup.Dir, "XDG_DATA_HOME=" + setup.Dir}
+	p := s.start("tcp", setup.HTTP, env, argv...)
 	target.PID, target.RestartFunc = p.pid(), p.restart
 	if _, err := os.Stat(filepath.Join(setup.Dir, "http.sock")); err == nil {
 		target.Socket = filepath.Join(setup.Dir, "http.sock")
@@ -95,7 +96,8 @@ func configured(name, scheme, debian string) func(*stage) conformance.Target {
 	}
 }
 
-// apacheProxy does not keep connections, as is Apache's default: what one case leaves in them would be another's response.
+// apacheProxy does not keep connections, as is Apache's default: what one case leaves in them would be another's
+// response.
 func apacheProxy(scheme string) func(*stage) conformance.Target {
 	return func(s *stage) conformance.Target {
 		s.debian("apache2")
@@ -174,14 +176,15 @@ func apacheFcgid(s *stage) conformance.Target {
 	s.debian("apache2", "libapache2-mod-fcgid")
 	setup := s.setup("fcgi")
 	relay := s.build("conformance/peers/relay", "relay")
-	return s.apache(setup, "fcgid", fill(apacheFcgidConf, setup, "RELAY", relay, "APP", strings.TrimPrefix(setup.App, "fcgi://")))
+	conf := fill(apacheFcgidConf, setup, "RELAY", relay, "APP", strings.TrimPrefix(setup.App, "fcgi://"))
+	return s.apache(setup, "fcgid", conf)
 }
 
 func (s *stage) apache(setup server.Setup, module, conf string) conformance.Target {
 	s.site(setup)
 	var modules []string
-	for _, m := range []string{"mpm_event", "authz_core", "authz_user", "authn_core", "authn_file", "auth_basic", "unixd", "mime", "dir",
-		"alias", "ssl", "socache_shmcb", "http2", module} {
+	for _, m := range []string{"mpm_event", "authz_core", "authz_user", "authn_core", "authn_file", "auth_basic", "unixd",
+		"mime", "dir", "alias", "ssl", "socache_shmcb", "http2", module} {
 		path := "/usr/lib/apache2/modules/mod_" + m + ".so"
 		if _, err := os.Stat(path); err == nil {
 			modules = append(modules, fmt.Sprintf("LoadModule %s_module %s", m, path))

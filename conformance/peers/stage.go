@@ -21,8 +21,8 @@ import (
 	"github.com/gangway-go/gangway/conformance/echo"
 )
 
-// A stage is a temporary folder, the programs that run in it, and what there is to say about them. Its methods panic with a
-// failure, which perform returns: nothing can be done without what they make.
+// A stage is a temporary folder, the programs that run in it, and what there is to say about them. Its methods panic
+// with a failure, which perform returns: nothing can be done without what they make.
 type stage struct {
 	dir     string
 	version string

@@ -1,5 +1,5 @@
-// Package killmatrix writes down which cases of the conformance suite each mutant of a peer fails, for the tests of the suite.
-// Begin with From.
+// Package killmatrix writes down which cases of the conformance suite each mutant of a peer fails, for the tests of the
+// suite. Begin with From.
 package killmatrix
 
 import (
@@ -32,8 +32,8 @@ func From(file string) *Matrix {
 	return &Matrix{path: filepath.Join(folder, file)}
 }
 
-// Add notes the cases that a mutant fails, and out of how many. The error says that they are more than a twentieth of them,
-// so that the mutant has more than one fault, or that one of those it is meant for is not there.
+// Add notes the cases that a mutant fails, and out of how many. The error says that they are more than a twentieth of
+// them, so that the mutant has more than one fault, or that one of those it is meant for is not there.
 func (m *Matrix) Add(mutant string, broken, meant []string, of int) error {
 	slices.Sort(broken)
 	var b strings.Builder

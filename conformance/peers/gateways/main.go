@@ -18,7 +18,8 @@ import (
 	"github.com/yookoala/gofast"
 )
 
-// A setup is where what is; dir is that of server.Setup, and app is "cgi:" and a folder or the address of an application.
+// A setup is where what is; dir is that of server.Setup, and app is "cgi:" and a folder or the address of an
+// application.
 type setup struct {
 	http, tls, dir, app string
 	netHTTP             bool
@@ -74,7 +75,8 @@ func overCGI(s setup) error {
 		if !strings.HasPrefix(name, "sub/") && !strings.HasPrefix(name, "auth/") {
 			name, _, _ = strings.Cut(name, "/")
 		}
-		h := &cgi.Handler{Path: filepath.Join(folder, filepath.FromSlash(name)), Root: "/cgi-bin/" + name, PathLocationHandler: mux}
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		h := &cgi.Handler{Path: path, Root: "/cgi-bin/" + name, PathLocationHandler: mux}
 		h.ServeHTTP(w, r)
 	})
 	return http.ListenAndServe(s.http, mux)

@@ -1,5 +1,5 @@
-// Relay is the FastCGI application that a web server starts itself, as Apache's mod_fcgid does: with its listening socket as
-// descriptor 0. It hands each connection over to the conformance suite at the address CONFORM_APP.
+// Relay is the FastCGI application that a web server starts itself, as Apache's mod_fcgid does: with its listening
+// socket as descriptor 0. It hands each connection over to the conformance suite at the address CONFORM_APP.
 package main
 
 import (
