@@ -131,14 +131,15 @@ func (s *stage) build(dir, name string) string {
 	return s.path(name)
 }
 
-// debian sets the version to that of Debian's packages.
+// debian sets the version to that of the first of Debian's packages, and notes those of the others.
 func (s *stage) debian(packages ...string) {
-	var versions []string
-	for _, p := range packages {
+	for i, p := range packages {
 		version := s.tool("", "dpkg-query", "-W", "-f=${Version}", p)
-		versions = append(versions, strings.TrimSuffix(p+" "+version, " "))
+		if i == 0 {
+			s.version = version
+		}
+		s.note("# Debian's " + p + " " + version)
 	}
-	s.version = strings.Join(versions, ", ")
 }
 
 // ours sets the version to that of this repository.
