@@ -44,7 +44,7 @@ func TestResults(t *testing.T) {
 		name, row string
 		named     bool
 	}{
-		{"libfcgi", "| [libfcgi](#a-scgi)<br>1.0 | scgi | 1/1 | 1/1 | 0/0 | 0/1 | 0/0 | 0001-01-01 |", false},
+		{"libfcgi", "| [libfcgi](#a-scgi)<br>1.0 | scgi | 1 failed | 1/1 | 0/0 | 0/1 | 0/0 | 0001-01-01 |", false},
 		{
 			"gangway (frontend)",
 			"| [gangway (frontend)](#a-scgi)<br>1.0 | scgi | 1/1 | 1/1 | 0/0 | 0/1 | 0/0 | 0001-01-01 |", true,
