@@ -105,18 +105,17 @@ func (s *stage) echo(language string) string {
 	return s.write(name, string(text), 0o755)
 }
 
-// environment is the one of this process. Peers get nothing of it but PATH: some show it to everybody who asks.
+// environment is the one of this process. Peers get nothing of it, for some show theirs to everybody who asks.
 var environment = os.Environ()
 
 func hideEnvironment() {
-	path := os.Getenv("PATH")
 	os.Clearenv()
-	os.Setenv("PATH", path)
+	os.Setenv("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
 }
 
 // tool runs a program to its end and returns its output.
 func (s *stage) tool(dir string, argv ...string) string {
-	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd := exec.Command("/usr/bin/env", argv...)
 	cmd.Dir, cmd.Env = dir, environment
 	out, err := cmd.CombinedOutput()
 	if err != nil {
