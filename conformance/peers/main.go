@@ -139,6 +139,9 @@ func run(ctx context.Context, dir, name, only string) (err error) {
 	if _, ok := target.(*app.Target); ok {
 		options.Patience = 500 * time.Millisecond // many serve one connection at a time
 	}
+	if p.name == "apache-fcgid" {
+		options.Patience = 3 * time.Second // it looks once a second whether a process is free
+	}
 	if slices.Contains(mortal, p.name) {
 		options.Jobs = 1 // no case is to fail for a death that another one brought about
 	}
