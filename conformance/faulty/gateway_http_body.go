@@ -86,7 +86,12 @@ const patience = 400 * time.Millisecond
 func (b *gatewayBody) Read(p []byte) (int, error) {
 	if b.wait {
 		b.wait = false
-		if !b.out.askForBody(b.quit) {
+		asked, err := b.out.askForBody(b.quit)
+		if err != nil {
+			b.gone(errGone)
+			return 0, err
+		}
+		if !asked {
 			<-b.quit
 		}
 	}

@@ -82,8 +82,8 @@ func (o *reply1) old() bool {
 	return old && !o.conn.gateway.fault.in("chunks-for-old-clients", "old-chunks")
 }
 
-// askForBody sends 100 Continue unless the response begins meanwhile.
-func (o *reply1) askForBody(quit <-chan struct{}) bool {
+// askForBody sends 100 Continue unless the response begins meanwhile, and reports whether it did.
+func (o *reply1) askForBody(quit <-chan struct{}) (bool, error) {
 	select {
 	case <-quit:
 	case <-time.After(patience):
@@ -91,10 +91,10 @@ func (o *reply1) askForBody(quit <-chan struct{}) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.begun {
-		return false
+		return false, nil
 	}
 	o.unasked = false
-	return o.conn.send100() == nil
+	return true, o.conn.send100()
 }
 
 func (o *reply1) interim(status int, fields []Var) error {

@@ -58,7 +58,7 @@ func ask(t *testing.T, address, text string) string {
 	defer conn.Close()
 	_, err = io.WriteString(conn, text)
 	require.NoError(t, err)
-	conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	conn.SetReadDeadline(time.Now().Add(patience + 300*time.Millisecond))
 	answer, _ := io.ReadAll(conn)
 	return string(answer)
 }

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"flag"
 	"os"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	faulty.Main()
+	flag.Set("test.parallel", "8") // the tests wait most of the time
 	leak.Main(m)
 }
 

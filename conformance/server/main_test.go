@@ -1,12 +1,14 @@
 package server
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/gangway-go/gangway/internal/leak"
 )
 
 func TestMain(m *testing.M) {
-	Probe() // when a CGI program of the suite runs this binary
+	Probe()                         // when a CGI program of the suite runs this binary
+	flag.Set("test.parallel", "12") // the tests wait most of the time
 	leak.Main(m)
 }
