@@ -33,7 +33,7 @@ func TestKillMatrix(t *testing.T) {
 						broken = append(broken, r.Name)
 					}
 				}
-				assert.NoError(t, matrix.Add(fault.Name, broken, fault.Breaks, len(cases)))
+				assert.NoError(t, matrix.Add(fault.Name, broken, fault.Breaks, len(app.Cases())))
 			})
 		}
 	})

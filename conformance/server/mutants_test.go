@@ -95,14 +95,28 @@ func passAll(t *testing.T, scheme, selector string) {
 	cases, err := conformance.Select(Cases(), []string{selector})
 	require.NoError(t, err)
 	target := gateway(t, scheme, "")
-	report, err := conformance.Run(context.Background(), target, cases, cleanOptions)
-	require.NoError(t, err)
-	for i, r := range report.Results {
-		if r.Outcome != conformance.Pass && target.Lacks(&cases[i]) == "" {
-			t.Errorf("%s: %s: %s", r.Name, r.Outcome, r.Got)
+	for try := 1; len(cases) > 0; try++ {
+		report, err := conformance.Run(context.Background(), target, cases, cleanOptions)
+		require.NoError(t, err)
+		var again []conformance.Case
+		for i, r := range report.Results {
+			if r.Outcome == conformance.Pass || target.Lacks(&cases[i]) != "" {
+				continue
+			}
+			if try == tries {
+				t.Errorf("%s: %s: %s", r.Name, r.Outcome, r.Got)
+			}
+			t.Logf("try %d: %s: %s: %s", try, r.Name, r.Outcome, r.Got)
+			again = append(again, cases[i])
+		}
+		if cases = again; try == tries {
+			return
 		}
 	}
 }
+
+// tries is how often a verdict is looked for on a machine that is busy with other tests.
+const tries = 3
 
 // schemeFor is how the application of a mutant is connected for the case.
 func schemeFor(c *conformance.Case) string {
@@ -114,6 +128,25 @@ func schemeFor(c *conformance.Case) string {
 		return protocol
 	}
 	return "fcgi"
+}
+
+// survivors returns the cases that do not fail with the mutant, and how they ended.
+func survivors(t *testing.T, scheme, fault string, cases []conformance.Case, options conformance.Options) (
+	left []conformance.Case, results []string,
+) {
+	if len(cases) == 0 {
+		return nil, nil
+	}
+	report, err := conformance.Run(context.Background(), gateway(t, scheme, fault), cases, options)
+	require.NoError(t, err)
+	for i, r := range report.Results {
+		bad := r.Outcome.Bad() || r.Outcome == conformance.Warn || r.Outcome == conformance.Info
+		if !bad || r.Outcome == conformance.SuiteError {
+			left = append(left, cases[i])
+			results = append(results, r.Name+": "+string(r.Outcome)+": "+r.Got)
+		}
+	}
+	return left, results
 }
 
 // TestMutants: no case passes with a mutant that breaks its requirement.
@@ -135,11 +168,12 @@ func TestMutants(t *testing.T) {
 				if scheme == "cgi" { // to start a program takes time
 					options = cleanOptions
 				}
-				report, err := conformance.Run(context.Background(), gateway(t, scheme, fault.Name), cases, options)
-				require.NoError(t, err)
-				for _, r := range report.Results {
-					bad := r.Outcome.Bad() || r.Outcome == conformance.Warn || r.Outcome == conformance.Info
-					assert.True(t, bad && r.Outcome != conformance.SuiteError, "%s: %s: %s", r.Name, r.Outcome, r.Got)
+				for range tries - 1 {
+					cases, _ = survivors(t, scheme, fault.Name, cases, options)
+				}
+				if len(cases) > 0 {
+					_, results := survivors(t, scheme, fault.Name, cases, options)
+					assert.Empty(t, results)
 				}
 			})
 		}
