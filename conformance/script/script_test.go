@@ -109,7 +109,7 @@ func TestKillMatrix(t *testing.T) {
 						broken = append(broken, name)
 					}
 				}
-				assert.NoError(t, matrix.Add(fault.Name, broken, fault.Breaks, len(cases)))
+				assert.NoError(t, matrix.Add(fault.Name, broken, fault.Breaks, len(cases), len(cases)))
 			})
 		}
 	})

@@ -27,7 +27,7 @@ func TestKillMatrix(t *testing.T) {
 			}
 			t.Run(fault.Name, func(t *testing.T) {
 				t.Parallel()
-				assert.NoError(t, matrix.Add(fault.Name, broken(t, fault), fault.Breaks, len(Cases())))
+				assert.NoError(t, matrix.Add(fault.Name, broken(t, fault), fault.Breaks, len(Cases()), len(Cases())))
 			})
 		}
 	})

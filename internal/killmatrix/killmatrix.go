@@ -32,12 +32,12 @@ func From(file string) *Matrix {
 	return &Matrix{path: filepath.Join(folder, file)}
 }
 
-// Add notes the cases that a mutant fails, and out of how many. The error says that they are more than a twentieth of
-// them, so that the mutant has more than one fault, or that one of those it is meant for is not there.
-func (m *Matrix) Add(mutant string, broken, meant []string, of int) error {
+// Add notes the cases that a mutant fails, and how many were run. The error says that they are more than a twentieth of
+// those of its role, so that the mutant has more than one fault, or that one of those it is meant for is not there.
+func (m *Matrix) Add(mutant string, broken, meant []string, run, role int) error {
 	slices.Sort(broken)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %d/%d\n", mutant, len(broken), of)
+	fmt.Fprintf(&b, "%s %d/%d\n", mutant, len(broken), run)
 	for _, name := range broken {
 		mark := ""
 		if slices.Contains(meant, name) {
@@ -53,8 +53,8 @@ func (m *Matrix) Add(mutant string, broken, meant []string, of int) error {
 			return fmt.Errorf("%s: %s passes", mutant, name)
 		}
 	}
-	if len(broken)*20 > of {
-		return fmt.Errorf("%s: %d of %d cases fail: %s", mutant, len(broken), of, strings.Join(broken, ", "))
+	if len(broken)*20 > role {
+		return fmt.Errorf("%s: %d of %d cases fail: %s", mutant, len(broken), role, strings.Join(broken, ", "))
 	}
 	return nil
 }
