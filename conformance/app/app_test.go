@@ -133,7 +133,7 @@ func TestMutants(t *testing.T) {
 	unbroken := maps.Clone(cases)
 	queue := make(chan faulty.Fault)
 	var workers sync.WaitGroup
-	for range 12 { // they wait most of the time, so there may be more than the processors
+	for range 6 { // they wait most of the time, so there may be more than the processors
 		workers.Go(func() {
 			for fault := range queue {
 				t.Run(fault.Name, func(t *testing.T) { kill(t, fault, cases) })
@@ -173,13 +173,13 @@ func kill(t *testing.T, fault faulty.Fault, cases map[string]conformance.Case) {
 		broken = append(broken, c)
 		asProgram = asProgram || slices.ContainsFunc(c.Needs, needsProgram)
 	}
-	url := ""
-	if asProgram {
-		url = command(t, schemeOf(fault), fault.Name)
-	} else {
-		url = listen(t, "tcp", schemeOf(fault), fault.Name)
-	}
 	for tries := 3; len(broken) > 0; tries-- { // on a busy machine a mutant may be right by being slow
+		url := ""
+		if asProgram {
+			url = command(t, schemeOf(fault), fault.Name)
+		} else {
+			url = listen(t, "tcp", schemeOf(fault), fault.Name)
+		}
 		var survivors []conformance.Case
 		for i, r := range run(t, url, broken, patience).Results {
 			if r.Outcome != conformance.Pass && r.Outcome != conformance.Skip && r.Outcome != conformance.SuiteError {

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	faulty.Main()
-	flag.Set("test.parallel", "8") // the tests wait most of the time
+	flag.Set("test.parallel", "4") // the tests wait most of the time
 	leak.Main(m)
 }
 

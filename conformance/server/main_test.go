@@ -8,7 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	Probe()                         // when a CGI program of the suite runs this binary
-	flag.Set("test.parallel", "12") // the tests wait most of the time
+	Probe()                        // when a CGI program of the suite runs this binary
+	flag.Set("test.parallel", "6") // the tests wait most of the time
 	leak.Main(m)
 }
