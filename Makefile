@@ -1,5 +1,8 @@
 # make help lists the targets. scripts/test installs what the tests need and then runs "make check".
 
+# Packages that judge programs by how long they take, so that nothing else may take their time.
+ALONE := '/conformance/\(app\|server\|script\)$$'
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
@@ -33,7 +36,9 @@ arch: ## who may import whom, and how long functions and files may be
 
 .PHONY: test
 test: ## all tests with the race detector, README and example code among them
-	go test -race -shuffle=on -timeout=15m ./...
+	go test -race -shuffle=on -timeout=15m $$(go list ./... | grep -v $(ALONE))
+	go test -race -shuffle=on -timeout=15m -p 1 $$(go list ./... | grep $(ALONE))
+	go test -count=1 ./bench/allocations
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for a moment, or for FUZZTIME (20000x, 10m)

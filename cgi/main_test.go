@@ -14,6 +14,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/cgi"
+	"github.com/gangway-go/gangway/internal/execfile"
 	"github.com/gangway-go/gangway/internal/leak"
 )
 
@@ -30,7 +31,7 @@ const patience = 20 * time.Second
 // write writes an executable file and returns its path.
 func write(t testing.TB, name, content string) string {
 	path := filepath.Join(t.TempDir(), name)
-	require.NoError(t, os.WriteFile(path, []byte(content), 0o755))
+	require.NoError(t, execfile.WriteFile(path, []byte(content), 0o755))
 	return path
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/cgi"
+	"github.com/gangway-go/gangway/internal/execfile"
 	"github.com/gangway-go/gangway/internal/peer"
 	"github.com/gangway-go/gangway/internal/testlog"
 )
@@ -104,10 +105,10 @@ func TestPeerWebServers(t *testing.T) {
 	require.NoError(t, err)
 	dir := peer.Dir(t) // Apache runs scripts as a user who may not enter other folders
 	self := filepath.Join(dir, "self")
-	require.NoError(t, os.WriteFile(self, binary, 0o755))
+	require.NoError(t, execfile.WriteFile(self, binary, 0o755))
 	for _, kind := range []string{"echo", "fails"} {
 		script := fmt.Appendf(nil, "#!/bin/sh\n%s %s=%s exec %s\n", noDelay, asScript, kind, self)
-		require.NoError(t, os.WriteFile(filepath.Join(dir, kind+".cgi"), script, 0o755))
+		require.NoError(t, execfile.WriteFile(filepath.Join(dir, kind+".cgi"), script, 0o755))
 	}
 	t.Run("lighttpd", func(t *testing.T) {
 		serves(t, peer.Lighttpd(t, `server.modules += ("mod_alias", "mod_cgi") alias.url = ("/" => "`+dir+`/")

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gangway-go/gangway/internal/execfile"
 	"github.com/gangway-go/gangway/internal/peer"
 )
 
@@ -55,7 +56,7 @@ func inFolder(t *testing.T, dir string) *strings.Replacer {
 		"app": "#!/bin/sh\nexec gangway bridge --from fcgi+fd:0 --to egi:echo\n",
 	} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, path), []byte(content), 0o755))
+		require.NoError(t, execfile.WriteFile(filepath.Join(dir, path), []byte(content), 0o755))
 	}
 	return strings.NewReplacer("/run/gangway", dir+"/run", "/run/", dir+"/run/", "/usr/lib", dir+"/lib",
 		"/srv/", dir+"/", "/usr/bin/app", dir+"/app", "127.0.0.1:4000", peer.FreeAddress(t), "127.0.0.1:8000", "127.0.0.1:0",

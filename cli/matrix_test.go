@@ -19,6 +19,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/open"
+	"github.com/gangway-go/gangway/internal/execfile"
 	"github.com/gangway-go/gangway/internal/peer"
 )
 
@@ -58,7 +59,7 @@ func gangway(t *testing.T, listeners int, files []*os.File, args ...string) map[
 // TestMatrix asks each kind of application through each kind of listener.
 func TestMatrix(t *testing.T) {
 	dir := peer.Dir(t)
-	require.NoError(t, os.WriteFile(dir+"/run", []byte(script), 0o755))
+	require.NoError(t, execfile.WriteFile(dir+"/run", []byte(script), 0o755))
 	peers := gangway(t, 6, nil, "bridge", "--to", "egi:echo", "--from", "fcgi://127.0.0.1:0",
 		"--from", "fcgi+unix://"+dir+"/f", "--from", "scgi://127.0.0.1:0", "--from", "scgi+unix://"+dir+"/s",
 		"--from", "http://127.0.0.1:0", "--from", "http+unix://"+dir+"/h")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/apps"
+	"github.com/gangway-go/gangway/internal/execfile"
 	"github.com/gangway-go/gangway/internal/peer"
 	"github.com/gangway-go/gangway/internal/testlog"
 )
@@ -176,7 +177,7 @@ func folder(t *testing.T, pairs ...string) string {
 	for i := 0; i < len(pairs); i += 2 {
 		path := filepath.Join(dir, pairs[i])
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, []byte(pairs[i+1]), 0o644))
+		require.NoError(t, execfile.WriteFile(path, []byte(pairs[i+1]), 0o644))
 	}
 	return dir
 }

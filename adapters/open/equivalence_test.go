@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters/adaptertest"
+	"github.com/gangway-go/gangway/internal/execfile"
 	"github.com/gangway-go/gangway/internal/peer"
 )
 
@@ -149,7 +150,7 @@ func lighttpdCGI(folder string) string {
 func scriptFolder(t *testing.T, program, address string) string {
 	dir := peer.Dir(t)
 	text := fmt.Sprintf("#!/bin/sh\nGANGWAY_TEST_TO='%s' exec '%s'\n", address, program)
-	require.NoError(t, os.WriteFile(dir+"/app.cgi", []byte(text), 0o755))
+	require.NoError(t, execfile.WriteFile(dir+"/app.cgi", []byte(text), 0o755))
 	return dir
 }
 

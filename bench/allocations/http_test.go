@@ -6,14 +6,12 @@ package allocations_test
 import (
 	"bytes"
 	"context"
-
 	"io"
 	"net"
 	"net/http"
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters"
@@ -37,13 +35,6 @@ const hello = "Hello, world!\n"
 func plain(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain")
 	io.WriteString(w, hello)
-}
-
-// atMost is how many allocations asking a FastCGI application may cost, HTTP included.
-const atMost = 8
-
-func TestAllocations(t *testing.T) {
-	assert.LessOrEqual(t, testing.AllocsPerRun(500, connect(t, own(client(t)))), float64(atMost+lostByRaceDetector))
 }
 
 // A server is one of the two that read HTTP.

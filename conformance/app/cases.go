@@ -14,7 +14,7 @@ func Cases() []conformance.Case {
 
 // fcgiCases has the cases of each section.
 func fcgiCases() []conformance.Case {
-	return slices.Concat(fcgi22(), fcgi32(), fcgi33(), fcgi34(), fcgi35(), fcgi41(), fcgi42(),
+	return slices.Concat(fcgi22, fcgi32(), fcgi33(), fcgi34(), fcgi35(), fcgi41(), fcgi42(),
 		fcgi51(), fcgi52(), fcgi53(), fcgi54(), fcgi55(), fcgi61(), fcgi62(), fcgi63(), fcgi64(), fcgi7())
 }
 

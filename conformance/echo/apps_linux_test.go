@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/conformance/echo"
+	"github.com/gangway-go/gangway/internal/execfile"
 	"github.com/gangway-go/gangway/internal/peer"
 )
 
@@ -118,7 +119,7 @@ func TestApps(t *testing.T) {
 	for _, language := range echo.Languages() {
 		name, text, err := echo.Source(language)
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o755))
+		require.NoError(t, execfile.WriteFile(filepath.Join(dir, name), text, 0o755))
 		tested := slices.ContainsFunc(targets, func(x target) bool { return x.language == language })
 		assert.True(t, tested, language)
 	}

@@ -9,6 +9,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/gangway-go/gangway/internal/execfile"
 )
 
 // programs is where the programs of a CGI backend are.
@@ -61,7 +63,7 @@ func (g *Gateway) overwrite(r *gatewayRequest, name string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(name, content, 0o755), refuse(http.StatusConflict))
+	return errors.Join(execfile.WriteFile(name, content, 0o755), refuse(http.StatusConflict))
 }
 
 // isNPH says whether a program answers the client itself, RFC 3875 section 5.

@@ -277,6 +277,9 @@ func (x *fcgiExchange) stops(last bool) bool {
 	if last && f.is("half-closes") && value(x.vars, "CONTENT_LENGTH") == "3" {
 		x.conn.Conn.(interface{ CloseWrite() error }).CloseWrite()
 	}
+	if f.is("stops-sending") && !last {
+		time.Sleep(2 * time.Millisecond) // in which the response may begin
+	}
 	return f.in("stops-sending", "keeps-half-sent") && x.heard.Load()
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,12 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/conformance"
+	"github.com/gangway-go/gangway/internal/execfile"
 )
 
 // shell is a CGI program in the language of /bin/sh.
 func shell(t *testing.T, text string) *Target {
 	path := filepath.Join(t.TempDir(), "program")
-	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755))
+	require.NoError(t, execfile.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755))
 	return New(path)
 }
 
@@ -32,10 +32,6 @@ func try(t *testing.T, target *Target, run func(*T)) conformance.Result {
 	c := conformance.Case{Name: "script/0/test", Level: conformance.Must, Run: test(run)}
 	options := conformance.Options{Patience: time.Second, AllWire: true}
 	report, err := conformance.Run(t.Context(), target, []conformance.Case{c}, options)
-	for try := 0; err != nil && try < 20 && strings.Contains(err.Error(), "text file busy"); try++ {
-		time.Sleep(10 * time.Millisecond) // a process that another test starts has the program open for writing still
-		report, err = conformance.Run(t.Context(), target, []conformance.Case{c}, options)
-	}
 	require.NoError(t, err)
 	return report.Results[0]
 }

@@ -11,91 +11,89 @@ import (
 // page says what the cases about the form of a response send.
 const page = "a GET, and a FOO, which makes an error page"
 
-func headerCases() []conformance.Case {
-	return []conformance.Case{{
-		Name:   "script/6.3/at-least-one-cgi-field",
-		Quote:  "At least one CGI field MUST be supplied",
-		Level:  conformance.Must,
-		Needs:  []string{needParsed},
-		Sends:  page,
-		Passes: "sends Content-Type, Location or Status each time",
-		Run: test(func(t *T) {
-			t.each(func(r *response) {
-				t.Check(r.has("Content-Type") || r.has("Location") || r.has("Status"), "no CGI field: %.200q", r.stdout)
-			})
-		}),
-	}, {
-		Name:   "script/6.3/cgi-fields-once",
-		Quote:  "each CGI field MUST NOT appear more than once in the response.",
-		Level:  conformance.Must,
-		Sends:  page,
-		Passes: "sends Content-Type, Location and Status at most once each",
-		Run: test(func(t *T) {
-			t.each(func(r *response) {
-				for _, name := range []string{"Content-Type", "Location", "Status"} {
-					t.Check(len(r.values(name)) < 2, "%s: %q", name, r.values(name))
-				}
-			})
-		}),
-	}, {
-		Name:   "script/6.3/field-syntax",
-		Quote:  `Whitespace is permitted between the ":" and the field-value (but not between the field-name and the ":")`,
-		Level:  conformance.Must,
-		Sends:  page,
-		Passes: `sends lines that are a token, at once a ":", and a value`,
-		Run: test(func(t *T) {
-			t.lines(func(l line) { t.Check(l.folded() || l.field(), "a line that is no field: %q", l.text) })
-		}),
-	}, {
-		Name: "script/6.3/no-continuation",
-		Quote: "Note that each header field in a CGI-Response MUST be specified on a single line; CGI/1.1 does not support " +
-			"continuation lines.",
-		Level:  conformance.Must,
-		Sends:  page,
-		Passes: "sends no line that begins with a space or a tab",
-		Run:    test(func(t *T) { t.lines(func(l line) { t.Check(!l.folded(), "a continuation line: %q", l.text) }) }),
-	}, {
-		Name:   "script/6.3/content-type-not-null",
-		Quote:  "A NULL field value is equivalent to a field not being sent.",
-		Level:  conformance.Must,
-		Sends:  page,
-		Passes: "sends no empty Content-Type",
-		Run: test(func(t *T) {
-			t.each(func(r *response) { t.Check(!slices.Contains(r.values("Content-Type"), ""), "an empty Content-Type") })
-		}),
-	}, {
-		Name: "script/6.3/no-control-characters",
-		Quote: "A CR or NUL within a field is the end of the line to some and not to others: clients and proxies see " +
-			"other responses.",
-		Level:  conformance.Security,
-		Sends:  page,
-		Passes: "sends no control character within a field, but for the tab",
-		Run: test(func(t *T) {
-			t.lines(func(l line) { t.Check(!control.MatchString(l.text), "a control character: %q", l.text) })
-		}),
-	}, {
-		Name:   "script/7.2/newline-is-lf",
-		Quote:  "The newline (NL) sequence is LF; servers should also accept CR LF as a newline.",
-		Level:  conformance.May,
-		Needs:  []string{needParsed},
-		Sends:  page,
-		Passes: "ends the lines of the header with LF alone",
-		Run:    test(func(t *T) { t.lines(func(l line) { t.Check(l.newline == "\n", "CR LF after %q", l.text) }) }),
-	}, {
-		Name:   "script/7.2/newlines-not-mixed",
-		Quote:  "A server that takes the newline from the first line sees no end of the header.",
-		Level:  conformance.Robustness,
-		Sends:  page,
-		Passes: "ends all lines of a header in the same way, the empty one too",
-		Run: test(func(t *T) {
-			t.each(func(r *response) {
-				header := string(r.stdout[:len(r.stdout)-len(r.body)])
-				crlf, lf := strings.Count(header, "\r\n"), strings.Count(header, "\n")
-				t.Check(crlf == 0 || crlf == lf, "%d lines of %d end with CR LF", crlf, lf)
-			})
-		}),
-	}}
-}
+var headerCases = []conformance.Case{{
+	Name:   "script/6.3/at-least-one-cgi-field",
+	Quote:  "At least one CGI field MUST be supplied",
+	Level:  conformance.Must,
+	Needs:  []string{needParsed},
+	Sends:  page,
+	Passes: "sends Content-Type, Location or Status each time",
+	Run: test(func(t *T) {
+		t.each(func(r *response) {
+			t.Check(r.has("Content-Type") || r.has("Location") || r.has("Status"), "no CGI field: %.200q", r.stdout)
+		})
+	}),
+}, {
+	Name:   "script/6.3/cgi-fields-once",
+	Quote:  "each CGI field MUST NOT appear more than once in the response.",
+	Level:  conformance.Must,
+	Sends:  page,
+	Passes: "sends Content-Type, Location and Status at most once each",
+	Run: test(func(t *T) {
+		t.each(func(r *response) {
+			for _, name := range []string{"Content-Type", "Location", "Status"} {
+				t.Check(len(r.values(name)) < 2, "%s: %q", name, r.values(name))
+			}
+		})
+	}),
+}, {
+	Name:   "script/6.3/field-syntax",
+	Quote:  `Whitespace is permitted between the ":" and the field-value (but not between the field-name and the ":")`,
+	Level:  conformance.Must,
+	Sends:  page,
+	Passes: `sends lines that are a token, at once a ":", and a value`,
+	Run: test(func(t *T) {
+		t.lines(func(l line) { t.Check(l.folded() || l.field(), "a line that is no field: %q", l.text) })
+	}),
+}, {
+	Name: "script/6.3/no-continuation",
+	Quote: "Note that each header field in a CGI-Response MUST be specified on a single line; CGI/1.1 does not support " +
+		"continuation lines.",
+	Level:  conformance.Must,
+	Sends:  page,
+	Passes: "sends no line that begins with a space or a tab",
+	Run:    test(func(t *T) { t.lines(func(l line) { t.Check(!l.folded(), "a continuation line: %q", l.text) }) }),
+}, {
+	Name:   "script/6.3/content-type-not-null",
+	Quote:  "A NULL field value is equivalent to a field not being sent.",
+	Level:  conformance.Must,
+	Sends:  page,
+	Passes: "sends no empty Content-Type",
+	Run: test(func(t *T) {
+		t.each(func(r *response) { t.Check(!slices.Contains(r.values("Content-Type"), ""), "an empty Content-Type") })
+	}),
+}, {
+	Name: "script/6.3/no-control-characters",
+	Quote: "A CR or NUL within a field is the end of the line to some and not to others: clients and proxies see " +
+		"other responses.",
+	Level:  conformance.Security,
+	Sends:  page,
+	Passes: "sends no control character within a field, but for the tab",
+	Run: test(func(t *T) {
+		t.lines(func(l line) { t.Check(!control.MatchString(l.text), "a control character: %q", l.text) })
+	}),
+}, {
+	Name:   "script/7.2/newline-is-lf",
+	Quote:  "The newline (NL) sequence is LF; servers should also accept CR LF as a newline.",
+	Level:  conformance.May,
+	Needs:  []string{needParsed},
+	Sends:  page,
+	Passes: "ends the lines of the header with LF alone",
+	Run:    test(func(t *T) { t.lines(func(l line) { t.Check(l.newline == "\n", "CR LF after %q", l.text) }) }),
+}, {
+	Name:   "script/7.2/newlines-not-mixed",
+	Quote:  "A server that takes the newline from the first line sees no end of the header.",
+	Level:  conformance.Robustness,
+	Sends:  page,
+	Passes: "ends all lines of a header in the same way, the empty one too",
+	Run: test(func(t *T) {
+		t.each(func(r *response) {
+			header := string(r.stdout[:len(r.stdout)-len(r.body)])
+			crlf, lf := strings.Count(header, "\r\n"), strings.Count(header, "\n")
+			t.Check(crlf == 0 || crlf == lf, "%d lines of %d end with CR LF", crlf, lf)
+		})
+	}),
+}}
 
 var control = regexp.MustCompile("[\x00-\x08\x0a-\x1f\x7f]")
 

@@ -10,9 +10,9 @@ import (
 // responseCases are about what a server makes of an application's response, RFC 3875 sections 6 and 8, with any
 // protocol between them.
 func responseCases() []conformance.Case {
-	return slices.Concat(cgi61(), cgi62(), cgi622(), cgi623(), cgi63(), cgi63Bytes(), cgi631(), cgi632(), cgi633(),
+	return slices.Concat(cgi61(), cgi62, cgi622, cgi623(), cgi63, cgi63Bytes(), cgi631(), cgi632(), cgi633(),
 		cgi633Bad(),
-		cgi634(), cgi634Length(), cgi635(), cgi64(), cgi64Bodiless(), cgi72Newline(), cgi81())
+		cgi634, cgi634Length, cgi635(), cgi64(), cgi64Bodiless(), cgi72Newline(), cgi81())
 }
 
 // plain begins a response with an ordinary document.

@@ -12,8 +12,8 @@ import (
 // 3875 sections 5, 7 and 9.
 func execCases() []conformance.Case {
 	var cases []conformance.Case
-	for _, section := range [][]conformance.Case{cgi5(), cgi72(), cgi72Environment(), cgi72Streams(), cgi72End(),
-		cgi72Files(), cgi9()} {
+	for _, section := range [][]conformance.Case{cgi5(), cgi72(), cgi72Environment(), cgi72Streams, cgi72End,
+		cgi72Files(), cgi9} {
 		cases = append(cases, section...)
 	}
 	return cases

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/gangway-go/gangway/internal/execfile"
 )
 
 // scripts are the files of the suite in a directory of CGI programs, and the socket at which their processes report.
@@ -70,7 +72,7 @@ func (s *scripts) prepare() error {
 		return err
 	}
 	probe := probeFile(executable, s.socket())
-	if err := os.WriteFile(s.outside(), []byte(probe), 0o755); err != nil {
+	if err := execfile.WriteFile(s.outside(), []byte(probe), 0o755); err != nil {
 		return err
 	}
 	return s.writeAll(probe)
@@ -115,7 +117,7 @@ func (s *scripts) executable() (string, error) {
 	os.Remove(copied)
 	program, err := os.ReadFile(path)
 	if err == nil {
-		err = os.WriteFile(copied, program, 0o755)
+		err = execfile.WriteFile(copied, program, 0o755)
 	}
 	if err == nil {
 		err = os.Chmod(copied, 0o755)
@@ -193,7 +195,7 @@ func (s *scripts) write(name, text string, mode fs.FileMode) error {
 		return fmt.Errorf("%s exists and is not ours", path)
 	}
 	s.written = append(s.written, path)
-	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+	if err := execfile.WriteFile(path, []byte(text), mode); err != nil {
 		return err
 	}
 	return os.Chmod(path, mode)

@@ -53,6 +53,7 @@ const graph = `
 	# The conformance runner shares the alphabet with what it judges, never the grammar.
 	fastcgi/wire, scgi/wire, scgi/uwsgi < conformance, conformance/...;
 	conformance, conformance/echo < conformance/app, conformance/server, conformance/script;
+	internal/execfile < conformance/server, conformance/faulty;
 	conformance < conformance/report;
 	# The table of results, and the programs that it needs, use all of it as others do.
 	adapters/..., fastcgi/..., scgi/..., cgi, egi/..., conformance, conformance/...

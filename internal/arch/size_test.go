@@ -56,12 +56,13 @@ func TestOversize(t *testing.T) {
 		{"short", "package p\n" + function(1), 0},
 		{"longest function", "package p\n" + function(maxFunctionLines), 0},
 		{"function", "package p\n" + function(maxFunctionLines+1), 1},
-		{"function value", "package p\nvar v = " + strings.Replace(function(maxFunctionLines+1), " f", "", 1), 1},
-		{"table", "package p\nfunc f() []int {\n\treturn []int{" + strings.Repeat("\n1,", maxFunctionLines) + "}\n}\n", 0},
+		{
+			"function value", "package p\nfunc f() {\ng(func() {" + strings.Repeat("\n", maxFunctionLines) + "})\n}\n", 2,
+		},
+		{"table", "package p\nvar v = []int{" + strings.Repeat("\n1,", maxFunctionLines) + "}\n", 0},
 		{
 			"function value in a table",
-			"package p\nfunc f() []any {\n\treturn []any{" +
-				"func() {" + strings.Repeat("\n", maxCaseLines) + "}}\n}\n", 1,
+			"package p\nvar v = []any{func() {" + strings.Repeat("\n", maxCaseLines) + "}}\n", 1,
 		},
 		{"longest file", "package p\n" + strings.Repeat("\n", maxFileLines-1), 0},
 		{"file", "package p\n" + strings.Repeat("\n", maxFileLines), 1},
@@ -123,40 +124,24 @@ func oversize(t *testing.T, path string, source []byte) (found []string) {
 		}
 	}
 	check("file", file.FileStart, file.FileEnd-1, maxFileLines)
-	tables := map[ast.Node]bool{}
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncDecl:
-			if table := tableOf(n); table != nil {
-				tables[table] = true
-				break
-			}
 			check("function "+n.Name.Name, n.Type.Pos(), n.End()-1, maxFunctionLines)
 		case *ast.FuncLit:
 			check("function value", n.Pos(), n.End()-1, maxFunctionLines)
-		case *ast.CompositeLit:
-			if tables[n] {
-				checkCases(n, check)
-			}
 		}
 		return true
 	})
+	for _, decl := range file.Decls {
+		if table, ok := decl.(*ast.GenDecl); ok {
+			checkCases(table, check)
+		}
+	}
 	return found
 }
 
-// tableOf returns the table that f consists of, if it does nothing but return one.
-func tableOf(f *ast.FuncDecl) *ast.CompositeLit {
-	if f.Body == nil || len(f.Body.List) != 1 {
-		return nil
-	}
-	ret, ok := f.Body.List[0].(*ast.ReturnStmt)
-	if !ok || len(ret.Results) != 1 {
-		return nil
-	}
-	table, _ := ret.Results[0].(*ast.CompositeLit)
-	return table
-}
-
+// checkCases checks the function values in the package variables.
 func checkCases(table ast.Node, check func(what string, from, to token.Pos, limit int)) {
 	ast.Inspect(table, func(n ast.Node) bool {
 		if f, ok := n.(*ast.FuncLit); ok {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/open"
+	"github.com/gangway-go/gangway/internal/execfile"
 	"github.com/gangway-go/gangway/internal/peer"
 )
 
@@ -349,6 +349,6 @@ func notLonger(t *testing.T, a answer, _ *call) {
 func newScript(t *testing.T, text string) string {
 	t.Helper()
 	path := peer.Dir(t) + "/script"
-	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o755))
+	require.NoError(t, execfile.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o755))
 	return path
 }

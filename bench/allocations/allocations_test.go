@@ -1,0 +1,17 @@
+//go:build !race
+
+package allocations_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// atMost is how many allocations asking a FastCGI application may cost, HTTP included. The race detector adds some, as it
+// has sync.Pool forget.
+const atMost = 8
+
+func TestAllocations(t *testing.T) {
+	assert.LessOrEqual(t, testing.AllocsPerRun(500, connect(t, own(client(t)))), float64(atMost))
+}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package allocations_test
-
-const lostByRaceDetector = 0
