@@ -25,7 +25,8 @@ func gateway(t *testing.T, scheme, fault string) *Target {
 	if fault == "" {
 		setup.Timeout = 4 * time.Second // of which a busy machine may need some
 	}
-	if fault == "gateway/ignores-disconnect" { // its own time limit must not tell the application instead
+	switch fault {
+	case "gateway/ignores-disconnect", "gateway/works-for-nobody": // their time limit must not tell the application instead
 		setup.Timeout = time.Minute
 	}
 	if scheme == "cgi" {
