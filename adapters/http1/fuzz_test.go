@@ -14,13 +14,14 @@ import (
 	"testing"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/smuggling"
 )
 
 // FuzzAgainstNetHTTP sends the same bytes to this server and to net/http's. What this one reads, that one reads too, and takes it
 // for the same; this one may stop earlier, for it is the stricter one. RATIONALE.md says where the two differ.
 func FuzzAgainstNetHTTP(f *testing.F) {
-	for _, m := range append(hostile[:len(hostile):len(hostile)], legitimate...) {
-		f.Add([]byte(m.send + canary))
+	for _, form := range slices.Concat(smuggling.Hostile, smuggling.Legitimate) {
+		f.Add([]byte(form.Sent + smuggling.Canary))
 	}
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		ours, usual := read(sent)
@@ -89,6 +90,7 @@ func readByNetHTTP(sent []byte) (list []string) {
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
+		req.URI = asSent(r.RequestURI)
 		list = append(list, describe(req, body, adapters.HeaderFrom(r.Trailer)))
 	})
 	s.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -100,6 +102,22 @@ func readByNetHTTP(sent []byte) (list []string) {
 	s.Serve(ln)
 	<-closed
 	return list
+}
+
+// asSent returns a target in origin form. adapters.FromHTTP escapes what url.URL does if it is in absolute form.
+func asSent(target string) string {
+	_, rest, absolute := strings.Cut(target, "://")
+	if !absolute || target[0] == '/' {
+		return target
+	}
+	switch i := strings.IndexAny(rest, "/?"); {
+	case i < 0:
+		return "/"
+	case rest[i] == '?':
+		return "/" + rest[i:]
+	default:
+		return rest[i:]
+	}
 }
 
 // oneConn is a listener with one connection.
