@@ -40,13 +40,12 @@ func (r *runner) alive() error {
 
 // autopsy finds the case that killed the target: the last ones are run again, each alone, for a death can come late, and
 // hits whoever runs beside. If the others have been run again since the case began (autopsies is how many there were
-// before), it is the only suspect. The caller holds alone.
+// before), it is the only suspect. Once the killer is known, those that passed need not be run again. The caller holds
+// alone.
 func (r *runner) autopsy(last *Case, result *Result, autopsies int) {
 	suspects := []*Case{last}
 	if r.autopsies == autopsies {
-		r.mu.Lock()
-		suspects = append(slices.Clone(r.recent), last)
-		r.mu.Unlock()
+		suspects = append(suspects, r.latest()...)
 	}
 	r.autopsies++
 	if !r.revive() {
@@ -56,7 +55,11 @@ func (r *runner) autopsy(last *Case, result *Result, autopsies int) {
 		r.giveUp()
 		return
 	}
+	known := false
 	for _, c := range suspects {
+		if known && r.passed(c) {
+			continue
+		}
 		again := r.judge(c)
 		time.Sleep(r.options.Patience / 2) // for a death that comes late
 		dead := r.alive() != nil
@@ -66,13 +69,29 @@ func (r *runner) autopsy(last *Case, result *Result, autopsies int) {
 		}
 		r.record(c, again)
 		if dead && !r.revive() {
-			if c != last {
-				r.record(last, result)
-			}
 			r.giveUp()
 			return
 		}
+		known = known || dead
 	}
+}
+
+// latest are the cases that ended last, the latest first, each once.
+func (r *runner) latest() (cases []*Case) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range slices.Backward(r.recent) {
+		if !slices.Contains(cases, c) {
+			cases = append(cases, c)
+		}
+	}
+	return cases
+}
+
+func (r *runner) passed(c *Case) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.results[c.Name].Outcome == Pass
 }
 
 // giveUp skips what is still to be run.

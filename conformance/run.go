@@ -182,9 +182,11 @@ func (r *runner) runOne(c *Case) {
 	autopsies := r.autopsies
 	result := r.judge(c)
 	died := r.alive() != nil
+	if !died {
+		r.record(c, result) // before an autopsy can begin, which has to know it
+	}
 	r.alone.RUnlock()
 	if !died {
-		r.record(c, result)
 		return
 	}
 	r.alone.Lock()
