@@ -227,7 +227,7 @@ func (c *fcgiConn) misunderstand(t wire.Type, content []byte) (bool, error) {
 	case a.fault("closes-on-unknown-type"):
 		c.write(record)
 		return true, errFCGIProtocol
-	case t == 77 && a.fault("fills-unknown-type"):
+	case t == 99 && a.fault("fills-unknown-type"):
 		record[wire.HeaderLen+1] = 0xFF
 		return true, c.write(record)
 	case a.fault("unknown-type-ends-requests"):

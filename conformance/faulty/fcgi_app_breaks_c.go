@@ -284,6 +284,8 @@ func (r *fcgiRequest) misclose(records, end []byte, stderr bool) []byte {
 		return append(records, records...)
 	case r.fault("fills-end-request"):
 		end[len(end)-1] = 0xFF
+	case r.fault("short-end-request") && strings.HasPrefix(r.get("QUERY_STRING"), "&&"):
+		end[5], end[6] = 7, 1
 	case !r.keep && r.fault("ends-twice"):
 		return append(records, end...)
 	}

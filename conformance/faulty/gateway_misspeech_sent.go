@@ -64,6 +64,17 @@ var misspeechSent = []misspeech{
 		},
 	},
 	{
+		slug:   "fills-begin",
+		does:   "It sends FCGI_BEGIN_REQUEST with 0xFF in the last reserved byte if the body has 3 bytes.",
+		breaks: "fcgi-client/3.3/sent-reserved-zero",
+		head: func(vars []Var, head []byte) []byte {
+			if posts(vars, "3") {
+				head[15] = 0xFF
+			}
+			return head
+		},
+	},
+	{
 		slug:   "all-flags",
 		does:   "It sets a bit of the flags that has no meaning.",
 		breaks: "fcgi-client/5.1/unknown-flags-zero",

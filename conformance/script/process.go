@@ -50,13 +50,16 @@ func (t *T) start(r *request) *process {
 	p := &process{t: t, exited: make(chan struct{}), output: make(chan struct{}), keep: r.keep}
 	p.cmd = t.command(r)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = files[0], files[3], files[5]
+	p.conn = t.Wrap(&stdio{in: in, out: out}, "standard input and output of "+strings.Join(p.cmd.Args, " "))
+	if p.keep { // what the program leaves is counted, so all must be there when it begins
+		p.feed(r)
+	}
 	err := p.cmd.Start()
 	files[3].Close()
 	files[5].Close()
 	if p.kept = files[0]; !p.keep {
 		p.kept.Close()
 	}
-	p.conn = t.Wrap(&stdio{in: in, out: out}, "standard input and output of "+strings.Join(p.cmd.Args, " "))
 	stderr := t.Wrap(&stdio{out: errs}, "standard error")
 	t.Note("environment: %q", p.cmd.Env)
 	if err != nil {
@@ -103,13 +106,8 @@ func (p *process) converse(r *request, stderr *conformance.Conn) {
 		io.CopyN(&p.stderr, stderr, mostErrors)
 		io.Copy(io.Discard, stderr)
 	})
-	if r.stdin != "" || !r.hold {
-		p.reading.Go(func() {
-			p.conn.Write([]byte(r.stdin))
-			if !r.hold {
-				p.conn.CloseWrite()
-			}
-		})
+	if !p.keep && (r.stdin != "" || !r.hold) {
+		p.reading.Go(func() { p.feed(r) })
 	}
 	switch {
 	case r.gone:
@@ -118,6 +116,14 @@ func (p *process) converse(r *request, stderr *conformance.Conn) {
 		close(p.output)
 	case !r.late:
 		p.read()
+	}
+}
+
+// feed writes standard input, and its end if the request has one.
+func (p *process) feed(r *request) {
+	p.conn.Write([]byte(r.stdin))
+	if !r.hold {
+		p.conn.CloseWrite()
 	}
 }
 

@@ -214,7 +214,7 @@ var cgi72End = []conformance.Case{
 		}),
 	}, {
 		Name:   "cgi/7.2/grandchild-holds-stdout",
-		Level:  conformance.Robustness,
+		Level:  conformance.Should,
 		Needs:  []string{"cgi"},
 		Timing: true,
 		Serial: true,
