@@ -75,7 +75,7 @@ http {
 }
 `
 
-const apacheCommon = `ServerRoot @DIR@
+const apacheFcgidConf = `ServerRoot @DIR@
 ServerName localhost
 Listen @HTTP@
 Listen @TLS@
@@ -98,21 +98,7 @@ AllowEncodedSlashes NoDecode
 <Directory />
 	Require all granted
 </Directory>
-`
-
-const apacheCGIConf = apacheCommon + `ScriptSock @DIR@/cgid.sock
-CGIDScriptTimeout 3
-Timeout 30
-ScriptAlias /cgi-bin/ @DIR@/cgi-bin/
-<Location "/cgi-bin/auth">
-	AuthType Basic
-	AuthName conformance
-	AuthUserFile @DIR@/users
-	Require valid-user
-</Location>
-`
-
-const apacheFcgidConf = apacheCommon + `FcgidIPCDir @DIR@/fcgid
+FcgidIPCDir @DIR@/fcgid
 FcgidProcessTableFile @DIR@/fcgid.shm
 FcgidIOTimeout 3
 FcgidConnectTimeout 3
@@ -136,31 +122,4 @@ FcgidInitialEnv CONFORM_APP @APP@
 	AuthUserFile @DIR@/users
 	Require valid-user
 </Location>
-`
-
-const lighttpdCGIConf = `server.bind = "@HOST@"
-server.port = @PORT@
-server.document-root = "@DIR@/www"
-server.upload-dirs = ( "@DIR@" )
-server.errorlog = "@DIR@/error.log"
-server.modules = ( "mod_auth", "mod_authn_file", "mod_alias", "mod_cgi", "mod_openssl" )
-server.feature-flags = ( "server.h2proto" => "enable", "server.h2c" => "enable" )
-server.max-request-field-size = 131072
-server.stream-response-body = 1
-mimetype.assign = ( ".txt" => "text/plain" )
-$SERVER["socket"] == "@TLS@" {
-	ssl.engine = "enable"
-	ssl.pemfile = "@DIR@/certificate.pem"
-	ssl.privkey = "@DIR@/key.pem"
-}
-auth.backend = "htpasswd"
-auth.backend.htpasswd.userfile = "@DIR@/users"
-$HTTP["url"] =~ "^/cgi-bin/auth(/|$)" {
-	auth.require = ( "" => ( "method" => "basic", "realm" => "conformance", "require" => "valid-user" ) )
-}
-alias.url = ( "/cgi-bin/" => "@DIR@/cgi-bin/" )
-cgi.limits = ( "read-timeout" => 3, "write-timeout" => 3 )
-$HTTP["url"] =~ "^/cgi-bin/" {
-	cgi.assign = ( "" => "" )
-}
 `

@@ -13,19 +13,19 @@ import (
 	"github.com/gangway-go/gangway/conformance/server"
 )
 
-// servers are the peers of role server. The configurations are those that "gangway conform config" prints; those for
-// CGI programs are in configs.go.
+// servers are the peers of role server. The configurations are those that "gangway conform config" prints, or in
+// configs.go.
 var servers = []peer{
 	{"nginx-fastcgi", "nginx", configured("nginx", "fcgi", "nginx")},
 	{"nginx-scgi", "nginx", configured("nginx", "scgi", "nginx")},
 	{"nginx-uwsgi", "nginx", configured("nginx", "uwsgi", "nginx")},
-	{"apache-fastcgi", "Apache mod_proxy_fcgi", apacheProxy("fcgi")},
-	{"apache-scgi", "Apache mod_proxy_scgi", apacheProxy("scgi")},
+	{"apache-fastcgi", "Apache mod_proxy_fcgi", apache("fcgi")},
+	{"apache-scgi", "Apache mod_proxy_scgi", apache("scgi")},
 	{"apache-fcgid", "Apache mod_fcgid", apacheFcgid},
-	{"apache-cgi", "Apache mod_cgid", apacheCGI},
+	{"apache-cgi", "Apache mod_cgid", apache("cgi")},
 	{"lighttpd-fastcgi", "lighttpd", configured("lighttpd", "fcgi", "lighttpd")},
 	{"lighttpd-scgi", "lighttpd", configured("lighttpd", "scgi", "lighttpd")},
-	{"lighttpd-cgi", "lighttpd", lighttpdCGI},
+	{"lighttpd-cgi", "lighttpd", configured("lighttpd", "cgi", "lighttpd")},
 	{"caddy-fastcgi", "Caddy", caddy},
 	{"haproxy-fastcgi", "HAProxy", configured("haproxy", "fcgi", "haproxy")},
 	{"h2o-fastcgi", "h2o", configured("h2o", "fcgi", "h2o")},
@@ -96,9 +96,9 @@ func configured(name, scheme, debian string) func(*stage) conformance.Target {
 	}
 }
 
-// apacheProxy does not keep connections, as is Apache's default: what one case leaves in them would be another's
+// apache does not keep connections to applications, as is its default: what one case leaves in them would be another's
 // response.
-func apacheProxy(scheme string) func(*stage) conformance.Target {
+func apache(scheme string) func(*stage) conformance.Target {
 	return func(s *stage) conformance.Target {
 		s.debian("apache2")
 		setup := s.setup(scheme)
@@ -165,26 +165,16 @@ func fcgiwrap(s *stage) conformance.Target {
 	return s.serve(setup, "nginx", "-p", setup.Dir, "-e", "stderr", "-c", conf)
 }
 
-func apacheCGI(s *stage) conformance.Target {
-	s.debian("apache2")
-	setup := s.setup("cgi")
-	return s.apache(setup, "cgid", fill(apacheCGIConf, setup))
-}
-
 // apacheFcgid has mod_fcgid start relays to the suite: it wants to start its applications itself.
 func apacheFcgid(s *stage) conformance.Target {
 	s.debian("apache2", "libapache2-mod-fcgid")
 	setup := s.setup("fcgi")
 	relay := s.build("conformance/peers/relay", "relay")
 	conf := fill(apacheFcgidConf, setup, "RELAY", relay, "APP", strings.TrimPrefix(setup.App, "fcgi://"))
-	return s.apache(setup, "fcgid", conf)
-}
-
-func (s *stage) apache(setup server.Setup, module, conf string) conformance.Target {
 	s.site(setup)
 	var modules []string
 	for _, m := range []string{"mpm_event", "authz_core", "authz_user", "authn_core", "authn_file", "auth_basic", "unixd",
-		"mime", "dir", "alias", "ssl", "socache_shmcb", "http2", module} {
+		"mime", "dir", "alias", "ssl", "socache_shmcb", "http2", "fcgid"} {
 		path := "/usr/lib/apache2/modules/mod_" + m + ".so"
 		if _, err := os.Stat(path); err == nil {
 			modules = append(modules, fmt.Sprintf("LoadModule %s_module %s", m, path))
@@ -192,11 +182,4 @@ func (s *stage) apache(setup server.Setup, module, conf string) conformance.Targ
 	}
 	file := s.configure("apache.conf", strings.Join(modules, "\n")+"\n"+conf)
 	return s.serve(setup, "apache2", "-DFOREGROUND", "-d", setup.Dir, "-f", file)
-}
-
-func lighttpdCGI(s *stage) conformance.Target {
-	s.debian("lighttpd")
-	setup := s.setup("cgi")
-	s.site(setup)
-	return s.serve(setup, "lighttpd", "-D", "-f", s.configure("lighttpd.conf", fill(lighttpdCGIConf, setup)))
 }

@@ -40,15 +40,15 @@ type Configuration struct {
 //go:embed config
 var config embed.FS
 
-// programs are the files and commands for the servers; %s is Setup.Dir.
-var programs = map[string]struct{ file, command string }{
-	"nginx":    {"nginx.conf", "nginx -p %s -e stderr -c %s/nginx.conf"},
-	"apache":   {"apache.conf", "apache2 -X -d %s -f %s/apache.conf"},
-	"lighttpd": {"lighttpd.conf", "lighttpd -D -f %s/lighttpd.conf"},
-	"caddy":    {"Caddyfile", "caddy run --config %s/Caddyfile --adapter caddyfile"},
-	"haproxy":  {"haproxy.conf", "haproxy -db -f %s/haproxy.conf"},
-	"h2o":      {"h2o.conf", "h2o -m worker -c %s/h2o.conf"},
-	"gangway":  {"gangway.sh", "sh %s/gangway.sh"},
+// programs are the files and commands for the servers, and what these speak; %s is Setup.Dir.
+var programs = map[string]struct{ file, command, speaks string }{
+	"nginx":    {"nginx.conf", "nginx -p %s -e stderr -c %s/nginx.conf", "fastcgi scgi uwsgi"},
+	"apache":   {"apache.conf", "apache2 -X -d %s -f %s/apache.conf", "fastcgi scgi uwsgi cgi"},
+	"lighttpd": {"lighttpd.conf", "lighttpd -D -f %s/lighttpd.conf", "fastcgi scgi uwsgi cgi"},
+	"caddy":    {"Caddyfile", "caddy run --config %s/Caddyfile --adapter caddyfile", "fastcgi"},
+	"haproxy":  {"haproxy.conf", "haproxy -db -f %s/haproxy.conf", "fastcgi"},
+	"h2o":      {"h2o.conf", "h2o -m worker -c %s/h2o.conf", "fastcgi"},
+	"gangway":  {"gangway.sh", "sh %s/gangway.sh", "fastcgi scgi uwsgi"},
 }
 
 // Servers are the names that Setup.Configure knows, sorted.
@@ -69,12 +69,16 @@ func (s Setup) Configure(server string) (*Configuration, error) {
 	if err != nil {
 		return nil, err
 	}
-	if speaks := map[string]string{"caddy": "fastcgi", "haproxy": "fastcgi", "h2o": "fastcgi"}[server]; speaks != "" &&
-		speaks != data.Protocol {
+	if !slices.Contains(strings.Fields(program.speaks), data.Protocol) {
 		return nil, fmt.Errorf("%w: %s does not speak %s", ErrServer, server, data.Protocol)
 	}
 	if err := s.files(); err != nil {
 		return nil, err
+	}
+	if data.Protocol == "cgi" {
+		if err := os.MkdirAll(data.Address, 0o755); err != nil {
+			return nil, err
+		}
 	}
 	text := new(strings.Builder)
 	if err := template.Must(template.ParseFS(config, "config/"+server+".tmpl")).Execute(text, data); err != nil {
@@ -117,7 +121,7 @@ const bcrypt = "$2a$04$bH3xYALjmigJYD.b0K.t9.wEtXH5ZNzWjFVBUVArM2AaCa21DIwr2"
 
 func (s Setup) values() (v values, err error) {
 	v = values{Dir: s.Dir, App: s.App, TLS: s.TLS, KeepConn: !s.CloseConns, Root: os.Geteuid() == 0,
-		Modules: apacheModules(), Bcrypt: bcrypt,
+		Bcrypt:  bcrypt,
 		Seconds: int64((s.timeout() + time.Second - 1) / time.Second), Milliseconds: s.timeout().Milliseconds()}
 	if v.Host, v.Port, err = net.SplitHostPort(s.HTTP); err != nil {
 		return v, err
@@ -133,6 +137,7 @@ func (s Setup) values() (v values, err error) {
 	}
 	v.Scheme, _, _ = strings.Cut(u.Scheme, "+")
 	v.Protocol = strings.Replace(v.Scheme, "fcgi", "fastcgi", 1)
+	v.Modules = apacheModules(v.Protocol)
 	v.Network, v.Address, v.AppHost, v.AppPort = "tcp", u.Host, u.Hostname(), u.Port()
 	if u.Host == "" {
 		v.Network, v.Address = "unix", u.Path
@@ -171,13 +176,17 @@ func (s Setup) files() error {
 }
 
 // apacheModules loads the modules that are there and not built in.
-func apacheModules() string {
+func apacheModules(protocol string) string {
 	var lines []string
 	modules := []string{
 		"mpm_event", "authz_core", "authz_user", "authn_core", "authn_file", "auth_basic", "unixd", "mime", "dir", "alias",
-		"setenvif", "proxy", "proxy_fcgi", "proxy_scgi", "proxy_uwsgi", "ssl", "socache_shmcb", "http2",
+		"setenvif", "ssl", "socache_shmcb", "http2",
 	}
-	for _, module := range modules {
+	own := []string{"proxy", "proxy_fcgi", "proxy_scgi", "proxy_uwsgi"}
+	if protocol == "cgi" {
+		own = []string{"cgid"}
+	}
+	for _, module := range append(modules, own...) {
 		for _, folder := range []string{"/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "modules"} {
 			path := folder + "/mod_" + module + ".so"
 			if _, err := os.Stat(path); err == nil {

@@ -21,6 +21,9 @@ func start(t *testing.T, server, scheme string, closeConns bool) *Target {
 		Dir: dir, HTTP: peer.FreeAddress(t), App: scheme + "://" + peer.FreeAddress(t), Timeout: 3 * time.Second,
 		CloseConns: closeConns,
 	}
+	if scheme == "cgi" {
+		setup.App = "cgi:" + dir + "/cgi-bin"
+	}
 	c, err := setup.Configure(server)
 	require.NoError(t, err)
 	target := setup.Target()
@@ -45,9 +48,11 @@ func TestConfigure(t *testing.T) {
 		{"apache", "fcgi", "app2 static basic php keepconn ipv6 log pid h2"},
 		{"apache", "scgi", "app2 static basic php"},
 		{"apache", "uwsgi", "static basic php"},
+		{"apache", "cgi", "app2 static basic cgi nph signals ipv6 log pid h2"},
 		{"lighttpd", "fcgi", "app2 static basic php unix h2"},
 		{"lighttpd", "scgi", "app2 static basic php"},
 		{"lighttpd", "uwsgi", "app2 static basic php"},
+		{"lighttpd", "cgi", "app2 static basic cgi signals unix h2"},
 		{"caddy", "fcgi", "app2 static basic php h2"},
 		{"haproxy", "fcgi", "app2 static basic php keepconn unix h2"},
 		{"h2o", "fcgi", "static php keepconn unix h2"},
