@@ -53,6 +53,7 @@ func (g *gateway) run() error {
 		return g.runScript(signals.stop)
 	}
 	defer adoptOrphans()()
+	defer collectRarely()()
 	defer g.closeApps(signals.cut)
 	defer g.cutListeners()
 	if err := g.listen(); err != nil {

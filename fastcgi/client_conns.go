@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/sockio"
 )
 
 // connPatience is how long a new connection may be without an answer before it is taken to wait in the backlog of an
@@ -173,7 +174,7 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 		return nil, c.dialError(ctx, err, late)
 	}
 	now := time.Now()
-	cn := &conn{Conn: nc, prober: newProber(nc), opened: now, fresh: true}
+	cn := &conn{Conn: sockio.New(nc), prober: newProber(nc), opened: now, fresh: true}
 	p := &c.conns
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -10,21 +10,18 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/sockio"
 )
 
 // A conn is a client's connection. Its goroutine reads one request after the other; while one is served, the reader of
 // its body has the reading side.
 type conn struct {
 	s             *Server
-	nc            net.Conn
-	raw           syscall.RawConn                  // nil if nc has none
-	try           func(fd uintptr) bool            // tryRead
+	nc            *sockio.Conn
 	inform        func(int, adapters.Header) error // informational
-	tryErr        error
 	remote, local adapters.Endpoint
 
 	store    *[readBufferSize]byte // what buf is a part of; nil if it is larger, or if there is none
@@ -50,10 +47,9 @@ const readBufferSize = 8 << 10
 var readBuffers = sync.Pool{New: func() any { return new([readBufferSize]byte) }}
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{s: s, nc: nc, first: true, remote: adapters.EndpointOf(nc.RemoteAddr()), local: adapters.EndpointOf(nc.LocalAddr())}
-	if sc, ok := nc.(syscall.Conn); ok && readsFDs {
-		c.raw, _ = sc.SyscallConn()
-		c.try = c.tryRead
+	c := &conn{
+		s: s, nc: sockio.New(nc), first: true,
+		remote: adapters.EndpointOf(nc.RemoteAddr()), local: adapters.EndpointOf(nc.LocalAddr()),
 	}
 	c.inform = c.informational
 	return c
@@ -124,7 +120,7 @@ const http2Preface = "PRI * HTTP/2.0\r\n\r\n"
 func (c *conn) handOver() {
 	rest := append([]byte(http2Preface), c.buf[c.r:c.w]...)
 	c.nc.SetDeadline(time.Time{})
-	nc := &prefixedConn{Conn: c.nc, prefix: rest}
+	nc := &prefixedConn{Conn: c.nc.Conn, prefix: rest}
 	c.s.forget(c)
 	c.mu.Lock()
 	c.nc = nil
@@ -219,29 +215,19 @@ func (c *conn) firstBytes() error {
 	if c.s.draining.Load() {
 		return errIdle
 	}
-	if c.raw == nil {
-		return c.fill()
-	}
-	if err := c.raw.Read(c.try); err != nil {
-		return err
-	}
-	return c.tryErr
+	n, err := c.nc.ReadLent(c)
+	c.w += n
+	return err
 }
 
-// tryRead reads into a buffer that it takes only for the moment if there is nothing.
-func (c *conn) tryRead(fd uintptr) bool {
-	store := readBuffers.Get().(*[readBufferSize]byte)
-	n, err := readFD(fd, store[:])
-	if err == errAgain {
-		readBuffers.Put(store)
-		return false
-	}
-	c.store, c.buf, c.r, c.w = store, store[:], 0, max(n, 0)
-	if c.tryErr = err; err == nil && n <= 0 {
-		c.tryErr = io.EOF
-	}
-	return true
+// Lend gives the buffer for what comes, and Return takes it back if nothing came.
+func (c *conn) Lend() []byte {
+	c.store = readBuffers.Get().(*[readBufferSize]byte)
+	c.buf = c.store[:]
+	return c.buf
 }
+
+func (c *conn) Return() { c.release() }
 
 // fill reads more into the buffer, which grows if it is full.
 func (c *conn) fill() error {
@@ -358,8 +344,7 @@ func (c *conn) refuse(err error) {
 
 // linger ends the connection so that a client that still sends can read the answer, RFC 9112 9.6.
 func (c *conn) linger() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
+	if c.nc.CloseWrite() != nil {
 		return
 	}
 	c.setReadDeadline(drainTime, 0)

@@ -134,7 +134,7 @@ func (x *exchange) fail(err error) {
 	if x.sent {
 		x.keep = false
 		if x.w.framing == untilClose { // else the end would look like one
-			adapters.ResetConn(x.c.nc)
+			adapters.ResetConn(x.c.nc.Conn)
 		}
 		return
 	}
@@ -253,15 +253,15 @@ func (x *exchange) upgrade(resp *adapters.Response) {
 		return
 	}
 	c.nc.SetDeadline(time.Time{})
-	adapters.KeepAlive(c.nc)
+	adapters.KeepAlive(c.nc.Conn)
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		app.Write(c.buf[c.r:c.w])
-		adapters.Copy(app, c.nc)
+		adapters.Copy(app, c.nc.Conn)
 		resp.Body.Close()
 	}()
-	adapters.Copy(c.nc, app)
+	adapters.Copy(c.nc.Conn, app)
 	c.nc.Close()
 	<-sent
 }

@@ -67,7 +67,7 @@ func (s *Server) watchSlow() {
 func (c *conn) beWatched(turn uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.x == nil || c.watched != 0 || c.closed || c.raw == nil || c.turn.Load() != turn {
+	if c.x == nil || c.watched != 0 || c.closed || c.turn.Load() != turn {
 		return
 	}
 	key, ok := c.s.watch.add(c)

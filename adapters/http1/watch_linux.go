@@ -55,7 +55,7 @@ func (w *watcher) remove(c *conn, key int32) {
 
 func (w *watcher) control(c *conn, op int, key int32) (ok bool) {
 	w.raw.Control(func(epoll uintptr) {
-		c.raw.Control(func(fd uintptr) {
+		c.nc.Control(func(fd uintptr) {
 			event := syscall.EpollEvent{Events: syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: key}
 			ok = syscall.EpollCtl(int(epoll), op, int(fd), &event) == nil
 		})

@@ -146,7 +146,7 @@ func (w *writer) Flush() {
 
 // ReadFrom sends a file of known length with sendfile(2) where the system can.
 func (w *writer) ReadFrom(src io.Reader) (int64, error) {
-	to, ok := w.x.c.nc.(io.ReaderFrom)
+	to, ok := w.x.c.nc.Conn.(io.ReaderFrom)
 	if !ok || w.framing != byLength {
 		return io.Copy(struct{ io.Writer }{w}, src)
 	}
@@ -229,7 +229,7 @@ func (w *writer) send(more []byte, last bool, trailer ...adapters.Field) {
 		if w.framing == chunked {
 			parts = append(parts, []byte("\r\n"))
 		}
-		_, w.err = parts.WriteTo(w.x.c.nc)
+		_, w.err = parts.WriteTo(w.x.c.nc.Conn)
 	}
 	w.head = 0
 	w.buf = w.store[:room]

@@ -95,8 +95,7 @@ func (l *Limits) admit(ctx context.Context, req *adapters.Request, next adapters
 			Err: fmt.Errorf("%w: %d requests at once (limit requests)", adapters.ErrBusy, l.Requests),
 		}
 	}
-	ctx = w.start(ctx)
-	resp, err = next.Serve(ctx, w.request(req))
+	resp, err = next.Serve(w.start(ctx), w.request(req))
 	if late := w.silence.stop(); late != nil { // ctx is cancelled, so a response is no use
 		if err == nil {
 			resp.Body.Close()
@@ -117,25 +116,24 @@ func (l *Limits) admit(ctx context.Context, req *adapters.Request, next adapters
 type underway struct {
 	limits  *Limits
 	running *atomic.Int64
-	cancel  context.CancelCauseFunc // nil without a time-out
+	ctx     lazyContext // with a time-out
 	silence silence
 
 	over atomic.Bool // the body was too large
 }
 
 func (w *underway) start(ctx context.Context) context.Context {
-	if w.limits.Timeout > 0 {
-		ctx, w.cancel = context.WithCancelCause(ctx)
-		w.silence.start(w.limits.Timeout, w.cancel)
+	if w.limits.Timeout <= 0 {
+		return ctx
 	}
-	return ctx
+	w.ctx.Context = ctx
+	w.silence.start(w.limits.Timeout, w.ctx.fail)
+	return &w.ctx
 }
 
 func (w *underway) release() {
 	w.silence.stop()
-	if w.cancel != nil {
-		w.cancel(nil)
-	}
+	w.ctx.end()
 	w.running.Add(-1)
 }
 

@@ -142,6 +142,9 @@ func (x *fcgiExchange) Read(p []byte) (int, error) {
 	if errors.As(x.err, &r) {
 		return 0, errors.New(r.Reason) // too late for a status
 	}
+	if errors.Is(x.err, io.EOF) {
+		x.Close() // before the client knows, so that its next request finds the connection
+	}
 	return 0, x.err
 }
 

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"sync/atomic"
+)
+
+// spareHeap is how much garbage may gather, in bytes, before it is collected, even if less is in use.
+const spareHeap = 32 << 20
+
+// collectRarely has garbage collected when there is spareHeap of it, or as much as is in use if that is more: Go's own
+// rule collects the small heap of a busy gateway dozens of times a second. Whoever sets GOGC decides instead. The
+// function that it returns ends that.
+func collectRarely() (end func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(gcPercent(0))
+	var ended atomic.Bool
+	afterCollection(func() (again bool) {
+		if ended.Load() {
+			return false
+		}
+		debug.SetGCPercent(gcPercent(liveHeap()))
+		return true
+	})
+	return func() {
+		ended.Store(true)
+		debug.SetGCPercent(before)
+	}
+}
+
+// gcPercent is what is to be GOGC if so many bytes are in use. The least heap of Go, 4 MB, counts as used.
+func gcPercent(live uint64) int {
+	return int(max(100, spareHeap*100/max(live, 4<<20)))
+}
+
+// afterCollection calls f after each collection until it returns false.
+func afterCollection(f func() (again bool)) {
+	runtime.AddCleanup(new([16]byte), func(struct{}) {
+		if f() {
+			afterCollection(f)
+		}
+	}, struct{}{})
+}
+
+// liveHeap returns how many bytes the last collection found in use.
+func liveHeap() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}

@@ -1,0 +1,51 @@
+package sockio
+
+import (
+	"os"
+	"syscall"
+)
+
+// direct says whether sockets are read and written here, and not by package net.
+const direct = true
+
+func (t *transfer) read(fd uintptr) bool {
+	if t.lender != nil {
+		t.b = t.lender.Lend()
+	}
+	n, err := call(syscall.SYS_READ, fd, t.b)
+	if t.lender != nil && n == 0 {
+		t.lender.Return()
+	}
+	if err == syscall.EAGAIN {
+		return false
+	}
+	t.n, t.err = n, os.NewSyscallError("read", err)
+	return true
+}
+
+func (t *transfer) write(fd uintptr) bool {
+	for t.n < len(t.b) {
+		n, err := call(syscall.SYS_WRITE, fd, t.b[t.n:])
+		if err == syscall.EAGAIN {
+			return false
+		}
+		if t.err = os.NewSyscallError("write", err); err != nil {
+			break
+		}
+		t.n += n
+	}
+	return true
+}
+
+// call reads or writes. Sockets of package net never block.
+func call(number, fd uintptr, b []byte) (int, error) {
+	for {
+		switch n, err := callOnce(number, fd, b); err {
+		case nil:
+			return n, nil
+		case syscall.EINTR:
+		default:
+			return 0, err
+		}
+	}
+}

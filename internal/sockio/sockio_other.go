@@ -1,0 +1,9 @@
+//go:build !linux
+
+package sockio
+
+const direct = false
+
+func (*transfer) read(uintptr) bool { return true }
+
+func (*transfer) write(uintptr) bool { return true }
