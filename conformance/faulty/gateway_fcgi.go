@@ -57,7 +57,7 @@ func (b *fcgiBackend) RoundTrip(ctx context.Context, vars []Var, body io.Reader)
 			return x, nil
 		}
 		retry := conn.reused && !x.heard.Load() &&
-			!errors.Is(x.err, os.ErrDeadlineExceeded) && b.repeatable(vars) || err == nil
+			!errors.Is(x.err, os.ErrDeadlineExceeded) && b.repeatable(vars) || err == nil || b.insists(vars, err)
 		x.Close()
 		if !retry {
 			return nil, err

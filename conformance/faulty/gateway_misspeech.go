@@ -151,6 +151,8 @@ var gatewayConnectionFaults = []Fault{
 		"fcgi-client/3.3/one-byte-segments"),
 	speechFault("output-after-its-end", "It delivers FCGI_STDOUT that comes after the end of the stream.",
 		"fcgi-client/3.3/stdout-after-eos"),
+	speechFault("spends-body", "It sends a POST again that is rejected as too much, with what is left of its body.",
+		"fcgi-client/5.5/overloaded-retry-next"),
 	speechFault("overload-is-502", "It makes 502 of FCGI_OVERLOADED.", "fcgi-client/5.5/overloaded-503"),
 	speechFault("cuts-the-block", "It cuts variables that do not fit into a packet.",
 		"uwsgi-client/packet/vars-over-65535"),
@@ -192,6 +194,13 @@ func (b *fcgiBackend) admit(ctx context.Context, body io.Reader) (io.Reader, fun
 		}
 	}
 	return body, nothing, nil
+}
+
+// insists says whether a request is to be sent again though the application has rejected it.
+func (b *fcgiBackend) insists(vars []Var, err error) bool {
+	var refused *Refusal
+	return b.fault.is("spends-body") && value(vars, "REQUEST_METHOD") == "POST" && errors.As(err, &refused) &&
+		refused.Status == 503
 }
 
 // again says whether a request is to be sent again though the response has begun, and buffers responses.

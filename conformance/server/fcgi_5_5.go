@@ -115,6 +115,26 @@ var fcgi55 = []conformance.Case{
 		Run:    test(func(t *T) { t.notSuccess(wire.StatusOverloaded) }),
 	},
 	{
+		Name: "fcgi-client/5.5/overloaded-retry-next", Level: conformance.Robustness,
+		Quote: "FCGI_OVERLOADED: rejecting a new request. It has not been processed and may be tried again, but then " +
+			"whole: who reads its body from the client has it once.",
+		Sends:  "POST /app/x with 100000 bytes, which the application reads and rejects with FCGI_OVERLOADED the first time",
+		Passes: "answers with status 5xx, or asks again with the whole body and delivers the response to that",
+		Run: test(func(t *T) {
+			body := strings.Repeat("0123456789", 10000)
+			_, r := t.Do(t.Request("POST", "/app/x", body), Bytes(func(x *Exchange) []byte {
+				return x.last(0, wire.StatusOverloaded)
+			}), OK)
+			if len(t.Exchanges) == 1 {
+				t.Want(r, 5)
+				return
+			}
+			t.Info("it asks again")
+			t.Check(t.Exchanges[1].Body() == body, "%d bytes of body the second time", len(t.Exchanges[1].Body()))
+			t.Intact(r, 200, t.token)
+		}),
+	},
+	{
 		Name: "fcgi-client/5.5/cant-mpx", Level: conformance.Must,
 		Quote: "FCGI_CANT_MPX_CONN: rejecting a new request. This happens when a Web server sends concurrent requests " +
 			"over one " +
