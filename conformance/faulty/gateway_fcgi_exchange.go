@@ -44,6 +44,9 @@ func newFCGIExchange(ctx context.Context, conn *keptConn, vars []Var, body io.Re
 
 // abort ends the request for a client that has gone.
 func (x *fcgiExchange) abort() {
+	if x.conn.backend.fault.is("short-body-ends-well") {
+		<-x.sent
+	}
 	if !x.conn.misabort() {
 		x.conn.Close()
 	}
