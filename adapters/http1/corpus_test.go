@@ -40,8 +40,8 @@ func (s *seen) Serve(_ context.Context, req *adapters.Request) (*adapters.Respon
 	return adapters.Reply(200, "text/plain", "x"), nil
 }
 
-// send sends the form and a canary behind it to a server of its own. It returns what the application was asked, what the
-// client got until the connection ended, and what was logged.
+// send sends the form and a canary behind it to a server of its own. It returns what the application was asked, what
+// the client got until the connection ended, and what was logged.
 func send(t *testing.T, f smuggling.Form, app *seen) (requests []string, answer, logged string) {
 	var log bytes.Buffer
 	t.Run(f.Name, func(t *testing.T) {
@@ -56,8 +56,8 @@ func send(t *testing.T, f smuggling.Form, app *seen) (requests []string, answer,
 	return app.requests, answer, log.String()
 }
 
-// TestCorpus: hostile forms are refused, each with its status, and legitimate ones are read; what follows is not read or is
-// read whole.
+// TestCorpus: hostile forms are refused, each with its status, and what follows is not read; legitimate ones are read,
+// and what follows is read whole.
 func TestCorpus(t *testing.T) {
 	for _, f := range smuggling.Hostile {
 		requests, answer, logged := send(t, f, &seen{})
@@ -78,8 +78,8 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// TestCorpusUnread: the same before an application that reads no body. It may be asked before the body shows what it is, but
-// then nothing comes after it.
+// TestCorpusUnread: the same before an application that reads no body. It may be asked before the body shows what it
+// is, but then nothing comes after it.
 func TestCorpusUnread(t *testing.T) {
 	for _, f := range smuggling.Hostile {
 		requests, _, _ := send(t, f, &seen{unread: true})
@@ -98,9 +98,9 @@ func TestCorpusUnread(t *testing.T) {
 	}
 }
 
-// TestPrefixes cuts every message short: it must not be taken for a whole one. Of long ones, which are long by one byte often,
-// it takes some prefixes.
-func TestPrefixes(t *testing.T) {
+// TestCorpusPrefixes cuts every message short: it must not be taken for a whole one. Of long ones, which are long by one byte
+// often, it takes some prefixes.
+func TestCorpusPrefixes(t *testing.T) {
 	for _, m := range smuggling.Legitimate {
 		for n := range len(m.Sent) {
 			if n > 300 && n < len(m.Sent)-300 && n%1021 > 0 {

@@ -90,7 +90,7 @@ func readByNetHTTP(sent []byte) (list []string) {
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
-		req.URI = asSent(r.RequestURI)
+		req.URI = smuggling.OriginForm(r.RequestURI) // FromHTTP escapes what url.URL does in an absolute one
 		list = append(list, describe(req, body, adapters.HeaderFrom(r.Trailer)))
 	})
 	s.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -102,22 +102,6 @@ func readByNetHTTP(sent []byte) (list []string) {
 	s.Serve(ln)
 	<-closed
 	return list
-}
-
-// asSent returns a target in origin form. adapters.FromHTTP escapes what url.URL does if it is in absolute form.
-func asSent(target string) string {
-	_, rest, absolute := strings.Cut(target, "://")
-	if !absolute || target[0] == '/' {
-		return target
-	}
-	switch i := strings.IndexAny(rest, "/?"); {
-	case i < 0:
-		return "/"
-	case rest[i] == '?':
-		return "/" + rest[i:]
-	default:
-		return rest[i:]
-	}
 }
 
 // oneConn is a listener with one connection.

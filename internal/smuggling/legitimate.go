@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Legitimate are odd messages with one meaning. An application may also be given the target in a form that RFC 3986 6.2.2
-// says is the same.
+// Legitimate are odd messages with one meaning. An application may also be given the target as another
+// spelling of the same (RFC 3986 6.2.2), and Host without the port.
 var Legitimate = slices.Concat(
 	class("plain", 0,
 		may(plain, get("")), may("DELETE /a h ", line("DELETE /a HTTP/1.1")), may("get / h ", line("get / HTTP/1.1"))),
@@ -48,18 +48,22 @@ var Legitimate = slices.Concat(
 		may(plain, get("!#$%&'*+-.^_`|~: x\r\n"), get("Content_Length: 5\r\n"), get("Content-Length-X: 5\r\n"),
 			get("X-Transfer-Encoding: chunked\r\n"))),
 	class("Host", 0,
-		may("GET / h:8080 ", host("h:8080")), may("GET / h: ", host("h:")), may("GET / [::1]:80 ", host("[::1]:80")),
+		either([]string{"GET / h:8080 ", plain}, host("h:8080")), either([]string{"GET / h: ", plain}, host("h:")),
+		either([]string{"GET / [::1]:80 ", "GET / [::1] "}, host("[::1]:80")),
 		may("GET / a_b.c-d ", host("a_b.c-d")), may("GET /  ", host(""), "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
 		may(plain, "GET / HTTP/1.1\r\nhOST: \t h \r\n\r\n")),
 	class("absolute form", 0,
-		may("GET /x o ", line("GET http://o/x HTTP/1.1")), may("GET /?q o:1 ", line("GET HTTPS://o:1?q HTTP/1.1")),
+		may("GET /x o ", line("GET http://o/x HTTP/1.1")),
+		either([]string{"GET /?q o:1 ", "GET /?q o "}, line("GET HTTPS://o:1?q HTTP/1.1")),
 		may("GET / [::1] ", line("GET http://[::1]/ HTTP/1.1")), may("GET / o ", line("GET http://o HTTP/1.1"))),
 	class("asterisk", 0, may("OPTIONS * h ", line("OPTIONS * HTTP/1.1"))),
 	class("target", 0,
 		may("GET /?a?b&%zz h ", line("GET /?a?b&%zz HTTP/1.1")), may("GET //a//b h ", line("GET //a//b HTTP/1.1")),
 		either([]string{"GET /a/../b/./c h ", "GET /b/c h "}, line("GET /a/../b/./c HTTP/1.1")),
-		may("GET /\xff%ff h ", line("GET /\xff%ff HTTP/1.1")), may("GET /http://x h ", line("GET /http://x HTTP/1.1")),
-		may("GET /\"<>\\^`{|} h ", line("GET /\"<>\\^`{|} HTTP/1.1"))),
+		either([]string{"GET /\xff%ff h ", "GET /%FF%FF h ", "GET /%ff%ff h "}, line("GET /\xff%ff HTTP/1.1")),
+		may("GET /http://x h ", line("GET /http://x HTTP/1.1")),
+		either([]string{"GET /\"<>\\^`{|} h ", "GET /%22%3C%3E%5C%5E%60%7B%7C%7D h "},
+			line("GET /\"<>\\^`{|} HTTP/1.1"))),
 	class("Connection", 0,
 		may(plain, get("Connection: keep-alive, X\r\nX: 1\r\n"), get("Connection: \r\n"),
 			get("Connection: Host, Content-Length\r\n")),

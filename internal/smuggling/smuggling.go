@@ -1,9 +1,9 @@
 // Package smuggling is a corpus of HTTP/1 requests that the parties on the way to an application may read differently,
-// and of odd ones that have a single meaning, with what RFC 9110 and RFC 9112 (June 2022) let become of each. It is data
-// for tests: of gangway's own server, of what is behind it, and of other programs.
+// and of odd ones that have a single meaning, with what RFC 9110 and RFC 9112 (June 2022) let become of each. It is
+// data for tests: of gangway's own server, of what is behind it, and of other programs.
 //
-// Begin with [Hostile] and [Legitimate]. Send Form.Sent and [Canary] over one connection: a form that is refused must hide
-// the canary or leave it whole, one that is read must leave it whole, and nobody may see anything that was hidden in it.
+// Begin with [Hostile] and [Legitimate]. Send Form.Sent and [Canary] over one connection: whether a form is refused or
+// read, the canary must be read whole or not at all, and nothing that was hidden in the form.
 package smuggling
 
 import (
@@ -24,8 +24,10 @@ type Form struct {
 	// Read are the requests that it may be taken for, as [Reading] writes them. The first of a legitimate form is the
 	// message as it was sent. A hostile form without any must be refused.
 	Read []string
-	// Last forms end the connection even if they are read: what follows must not be.
+	// Last forms end the connection if they are read: what follows must not be.
 	Last bool
+	// Framed forms end where their header does even if they must be refused: a server that does so may go on.
+	Framed bool
 	// Open forms announce more than they have: the canary is a part of them for who waits for that.
 	Open bool
 }
@@ -41,10 +43,26 @@ func Reading(method, target, host, body string) string {
 	return method + " " + target + " " + host + " " + body
 }
 
+// OriginForm returns a target without scheme and authority, which it has in absolute form (3.2.2).
+func OriginForm(target string) string {
+	_, rest, absolute := strings.Cut(target, "://")
+	if !absolute || target[0] == '/' {
+		return target
+	}
+	switch i := strings.IndexAny(rest, "/?"); {
+	case i < 0:
+		return "/"
+	case rest[i] == '?':
+		return "/" + rest[i:]
+	default:
+		return rest[i:]
+	}
+}
+
 // Hostile are the messages that parties on the way may read differently, or that are none.
 //
-// What they may be read as follows from the musts of the two texts: who does not refuse where it only should is right if it
-// changes nothing of what was asked. A server must then not tell another about it (RFC 9112 2.2, 6.3, 11.2).
+// What they may be read as follows from the musts of the two texts: who reads what it only should refuse is right if it
+// changes nothing of what was asked.
 var Hostile = slices.Concat(framing, startLines, fieldLines, targets, chunks)
 
 // class names the forms of a class and gives them their status.
@@ -86,6 +104,15 @@ func last(read string, sent ...string) []Form {
 		forms[i].Last = true
 	}
 	return forms
+}
+
+// framed marks forms behind which a server may go on after it has refused them.
+func framed(forms ...[]Form) []Form {
+	all := slices.Concat(forms...)
+	for i := range all {
+		all[i].Framed = true
+	}
+	return all
 }
 
 // open are forms that may be waited for.

@@ -40,3 +40,12 @@ func TestForms(t *testing.T) {
 	assert.GreaterOrEqual(t, len(Legitimate), 60)
 	t.Logf("%d hostile forms in %d classes, %d legitimate", len(Hostile), len(classes), len(Legitimate))
 }
+
+func TestOriginForm(t *testing.T) {
+	for target, want := range map[string]string{
+		"/": "/", "*": "*", "/http://h/x": "/http://h/x", "http://h": "/", "http://h/x?y": "/x?y", "HTTP://h:1?y": "/?y",
+		"http://h?/": "/?/", "http://h//": "//", "h:80": "h:80", "": "",
+	} {
+		assert.Equal(t, want, OriginForm(target), target)
+	}
+}
