@@ -61,13 +61,7 @@ var scgi3 = []conformance.Case{
 			x.Want("CONTENT_LENGTH", "3")
 		}),
 	},
-	{
-		Name: "scgi-client/3/no-duplicate-names", Level: conformance.Must,
-		Quote:  "Duplicate names are not allowed in the headers.",
-		Sends:  "GET /app/x with two fields X-Dup, two Cookie and two Accept",
-		Passes: "sends no name twice",
-		Run:    test((*T).noDuplicates),
-	},
+	named(noDuplicatesCase, "scgi-client/3/no-duplicate-names", "Duplicate names are not allowed in the headers."),
 	{
 		Name: "scgi-client/3/no-nul-in-values", Level: conformance.Must,
 		Quote:  "value ::= notnull* […] notnull ::= <01> | <02> | <03> | ... | <ff>",
@@ -113,20 +107,9 @@ var scgi3 = []conformance.Case{
 		Passes: "sends all of it, and nothing more",
 		Run:    test(func(t *T) { t.exactBody(strings.Repeat("0123456789abcdef", 10<<16)) }),
 	},
-	{
-		Name: "scgi-client/3/body-not-more", Level: conformance.Must,
-		Quote:  "The body is sent following the headers and its length is specified by the \"CONTENT_LENGTH\" header.",
-		Sends:  "POST /app/x with 5 bytes and GET /app/y in one segment",
-		Passes: "sends the 5 bytes only",
-		Run:    test((*T).pipelined),
-	},
-	{
-		Name: "scgi-client/3/chunked-request", Level: conformance.Must,
-		Quote:  scgiFirst,
-		Sends:  "POST /app/x with 11 bytes in chunks",
-		Passes: "sends CONTENT_LENGTH 11 and the body, or answers with status 411",
-		Run:    test((*T).chunkedPost),
-	},
+	named(bodyNotMoreCase, "scgi-client/3/body-not-more",
+		"The body is sent following the headers and its length is specified by the \"CONTENT_LENGTH\" header."),
+	named(chunkedBodyCase, "scgi-client/3/chunked-request", scgiFirst),
 	{
 		Name: "scgi-client/4/netstring-canonical", Level: conformance.Must,
 		Quote:  "Extra zeros at the front of [len] are prohibited: [len] begins with <30> exactly when [string] is empty.",
@@ -164,12 +147,7 @@ var scgi2 = []conformance.Case{
 				t.Exchanges[0].lease.appConn != t.Exchanges[1].lease.appConn, "one connection for both")
 		}),
 	},
-	{
-		Name: "scgi-client/2/close-without-body", Level: conformance.Security, Quote: cutLie,
-		Sends:  "a response with Content-Length 100 and 5 bytes, and closes the connection",
-		Passes: "lets the client see that the response is not complete",
-		Run:    test((*T).shortBody),
-	},
+	named(cutBodyCase, "scgi-client/2/close-without-body", cutLie),
 	{
 		Name: "scgi-client/2/close-delimited-no-length", Level: conformance.Must, Quote: scgiEnd,
 		Sends:  "a response of 100000 bytes without Content-Length, and closes the connection",
@@ -179,46 +157,15 @@ var scgi2 = []conformance.Case{
 			t.Intact(t.Reply(text+body), 200, body)
 		}),
 	},
-	{
-		Name: "scgi-client/2/reset-mid-body", Level: conformance.Security, Quote: cutLie,
-		Sends:  "the header and 5 bytes of a response, and breaks the connection (RST)",
-		Passes: "lets the client see that the response is not complete",
-		Run:    test((*T).resetMidBody),
-	},
-	{
-		Name: "scgi-client/2/no-response", Level: conformance.Must, Quote: scgiEnd,
-		Sends:  "nothing, and closes the connection",
-		Passes: "answers with status 5xx",
-		Run: test(func(t *T) {
-			_, r := t.Do(t.Request("GET", "/app/x", ""), closed)
-			t.Want(r, 5)
-		}),
-	},
-	{
-		Name: "scgi-client/2/early-response-unread-body", Level: conformance.Must, Quote: scgiEnd,
-		Sends:  "POST /app/x with 16 MB; the application answers and closes the connection without reading it",
-		Passes: "delivers the response as it is",
-		Run: test(func(t *T) {
-			_, r := t.Do(t.Request("POST", "/app/x", strings.Repeat("b", 16<<20)), Early("Content-Length: 4\r\n"+text+"good"))
-			t.Intact(r, 200, "good")
-		}),
-	},
-	{
-		Name: "scgi-client/2/client-disconnect", Level: conformance.Should, Timing: true,
-		Quote: "What works for a client that has gone works for nobody; only the end of the connection can tell the " +
-			"application.",
-		Sends:  "GET /app/x, and closes the connection while the application works",
-		Passes: "closes the connection to the application within 2 s",
-		Run:    test((*T).clientGone),
-	},
-	{
-		Name: "scgi-client/2/upload-broken", Level: conformance.Security,
-		Quote: "The body is sent following the headers and its length is specified by the \"CONTENT_LENGTH\" header. " +
-			"(What is missing must not be made up.)",
-		Sends:  "POST /app/x with 100000 of 200000 bytes, and breaks the connection",
-		Passes: "closes the connection to the application, and sends no other bytes for those that are missing",
-		Run:    test((*T).uploadBroken),
-	},
+	named(resetCase, "scgi-client/2/reset-mid-body", cutLie),
+	named(noResponseCase, "scgi-client/2/no-response", scgiEnd),
+	named(earlyResponseCase, "scgi-client/2/early-response-unread-body", scgiEnd),
+	named(clientGoneCase, "scgi-client/2/client-disconnect",
+		"What works for a client that has gone works for nobody; only the end of the connection can tell the "+
+			"application."),
+	named(uploadBrokenCase, "scgi-client/2/upload-broken",
+		"The body is sent following the headers and its length is specified by the \"CONTENT_LENGTH\" header. "+
+			"(What is missing must not be made up.)"),
 	{
 		Name: "scgi-client/2/open-while-active", Level: conformance.Robustness,
 		Quote:  "Applications take the end of the input for the end of the client: what ends the request is CONTENT_LENGTH.",
@@ -226,20 +173,10 @@ var scgi2 = []conformance.Case{
 		Passes: "does not close its end of the connection, not for writing only either, before the response",
 		Run:    test((*T).staysOpen),
 	},
-	{
-		Name: "scgi-client/2/one-byte-segments", Level: conformance.Must,
-		Quote:  "The client connects to a SCGI server over a reliable stream protocol allowing transmission of 8-bit bytes.",
-		Sends:  "a response, each byte by itself",
-		Passes: "delivers the response as it is",
-		Run:    test((*T).byteByByte),
-	},
-	{
-		Name: "scgi-client/2/read-timeout", Level: conformance.Robustness, Timing: true,
-		Quote:  "An application that never answers must not hold the server's clients for ever.",
-		Sends:  "GET /app/x, which the application never answers",
-		Passes: "answers with status 5xx within its time limit, and closes the connection to the application",
-		Run:    test((*T).neverAnswers),
-	},
+	named(byteByByteCase, "scgi-client/2/one-byte-segments",
+		"The client connects to a SCGI server over a reliable stream protocol allowing transmission of 8-bit bytes."),
+	named(neverAnswersCase, "scgi-client/2/read-timeout",
+		"An application that never answers must not hold the server's clients for ever."),
 	{
 		Name: "scgi-client/2/local-redirect", Level: conformance.Must,
 		Needs: []string{"static"}, Spec: "RFC 3875 section 6.2.2",

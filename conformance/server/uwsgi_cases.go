@@ -38,13 +38,7 @@ var uwsgiRequests = []conformance.Case{
 			t.Get("/app/x", "X-Long: "+strings.Repeat("v", 300)).Want("HTTP_X_LONG", strings.Repeat("v", 300))
 		}),
 	},
-	{
-		Name: "uwsgi-client/packet/no-duplicate-names", Level: conformance.Must,
-		Quote:  "The uwsgi block vars represent a dictionary/hash.",
-		Sends:  "GET /app/x with two fields X-Dup, two Cookie and two Accept",
-		Passes: "sends no name twice",
-		Run:    test((*T).noDuplicates),
-	},
+	named(noDuplicatesCase, "uwsgi-client/packet/no-duplicate-names", "The uwsgi block vars represent a dictionary/hash."),
 	{
 		Name: "uwsgi-client/packet/vars-over-65535", Level: conformance.Must, Quote: uwsgiHeader,
 		Sends:  "GET /app/x with 80 fields of 1000 bytes each",
@@ -72,18 +66,8 @@ var uwsgiRequests = []conformance.Case{
 		Passes: "sends CONTENT_LENGTH bytes behind the block, and nothing more",
 		Run:    test(func(t *T) { t.exactBody(strings.Repeat("0123456789", 10000)) }),
 	},
-	{
-		Name: "uwsgi-client/packet/body-not-more", Level: conformance.Must, Quote: uwsgiBody,
-		Sends:  "POST /app/x with 5 bytes and GET /app/y in one segment",
-		Passes: "sends the 5 bytes only",
-		Run:    test((*T).pipelined),
-	},
-	{
-		Name: "uwsgi-client/packet/chunked-request", Level: conformance.Must, Quote: uwsgiBody,
-		Sends:  "POST /app/x with 11 bytes in chunks",
-		Passes: "sends CONTENT_LENGTH 11 and the body, or answers with status 411",
-		Run:    test((*T).chunkedPost),
-	},
+	named(bodyNotMoreCase, "uwsgi-client/packet/body-not-more", uwsgiBody),
+	named(chunkedBodyCase, "uwsgi-client/packet/chunked-request", uwsgiBody),
 	{
 		Name: "uwsgi-client/packet/client-uwsgi-var-spoof", Level: conformance.Security,
 		Quote:  "uWSGI loads the program that the variable UWSGI_FILE names: the client must not choose it.",
@@ -98,20 +82,10 @@ var uwsgiRequests = []conformance.Case{
 			t.Check(!x.Has("UWSGI_FILE"), "UWSGI_FILE is %q", x.Get("UWSGI_FILE"))
 		}),
 	},
-	{
-		Name: "uwsgi-client/packet/client-disconnect", Level: conformance.Should, Timing: true,
-		Quote: "What works for a client that has gone works for nobody; only the end of the connection can tell the " +
-			"application.",
-		Sends:  "GET /app/x, and closes the connection while the application works",
-		Passes: "closes the connection to the application within 2 s",
-		Run:    test((*T).clientGone),
-	},
-	{
-		Name: "uwsgi-client/packet/upload-broken", Level: conformance.Security, Quote: uwsgiBody,
-		Sends:  "POST /app/x with 100000 of 200000 bytes, and breaks the connection",
-		Passes: "closes the connection to the application, and sends no other bytes for those that are missing",
-		Run:    test((*T).uploadBroken),
-	},
+	named(clientGoneCase, "uwsgi-client/packet/client-disconnect",
+		"What works for a client that has gone works for nobody; only the end of the connection can tell the "+
+			"application."),
+	named(uploadBrokenCase, "uwsgi-client/packet/upload-broken", uwsgiBody),
 }
 
 // uwsgiResponses are the cases about what the application sends.
@@ -131,28 +105,10 @@ var uwsgiResponses = []conformance.Case{
 		Passes: "answers with status 404",
 		Run:    test(func(t *T) { t.Intact(t.Reply("Status: 404 Not Found\r\n"+text+"good"), 404, "good") }),
 	},
-	{
-		Name: "uwsgi-client/packet/response-truncated", Level: conformance.Security, Quote: cutLie,
-		Sends:  "a response with Content-Length 100 and 5 bytes, and closes the connection",
-		Passes: "lets the client see that the response is not complete",
-		Run:    test((*T).shortBody),
-	},
-	{
-		Name: "uwsgi-client/packet/response-reset", Level: conformance.Security, Quote: cutLie,
-		Sends:  "the header and 5 bytes of a response, and breaks the connection (RST)",
-		Passes: "lets the client see that the response is not complete",
-		Run:    test((*T).resetMidBody),
-	},
-	{
-		Name: "uwsgi-client/packet/response-none", Level: conformance.Must,
-		Quote:  "Every uwsgi request generates a response in the uwsgi format.",
-		Sends:  "nothing, and closes the connection",
-		Passes: "answers with status 5xx",
-		Run: test(func(t *T) {
-			_, r := t.Do(t.Request("GET", "/app/x", ""), closed)
-			t.Want(r, 5)
-		}),
-	},
+	named(cutBodyCase, "uwsgi-client/packet/response-truncated", cutLie),
+	named(resetCase, "uwsgi-client/packet/response-reset", cutLie),
+	named(noResponseCase, "uwsgi-client/packet/response-none",
+		"Every uwsgi request generates a response in the uwsgi format."),
 	{
 		Name: "uwsgi-client/packet/response-keepalive-header", Level: conformance.Robustness,
 		Quote: "uWSGI's application speaks of its connection to the server, which closes: its client must not be told " +
@@ -167,27 +123,9 @@ var uwsgiResponses = []conformance.Case{
 			t.Check(r.Get("Keep-Alive") != "timeout=99", "Keep-Alive: %s", r.Get("Keep-Alive"))
 		}),
 	},
-	{
-		Name: "uwsgi-client/packet/response-one-byte-segments", Level: conformance.Must,
-		Quote:  "The protocol works mainly via TCP (a stream, in which the bounds of segments mean nothing).",
-		Sends:  "a response, each byte by itself",
-		Passes: "delivers the response as it is",
-		Run:    test((*T).byteByByte),
-	},
-	{
-		Name: "uwsgi-client/packet/response-early", Level: conformance.Must, Quote: uwsgiBody,
-		Sends:  "POST /app/x with 16 MB; the application answers and closes the connection without reading it",
-		Passes: "delivers the response as it is",
-		Run: test(func(t *T) {
-			_, r := t.Do(t.Request("POST", "/app/x", strings.Repeat("b", 16<<20)), Early("Content-Length: 4\r\n"+text+"good"))
-			t.Intact(r, 200, "good")
-		}),
-	},
-	{
-		Name: "uwsgi-client/packet/read-timeout", Level: conformance.Robustness, Timing: true,
-		Quote:  "An application that never answers must not hold the server's clients for ever.",
-		Sends:  "GET /app/x, which the application never answers",
-		Passes: "answers with status 5xx within its time limit, and closes the connection to the application",
-		Run:    test((*T).neverAnswers),
-	},
+	named(byteByByteCase, "uwsgi-client/packet/response-one-byte-segments",
+		"The protocol works mainly via TCP (a stream, in which the bounds of segments mean nothing)."),
+	named(earlyResponseCase, "uwsgi-client/packet/response-early", uwsgiBody),
+	named(neverAnswersCase, "uwsgi-client/packet/read-timeout",
+		"An application that never answers must not hold the server's clients for ever."),
 }
