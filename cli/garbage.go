@@ -9,7 +9,7 @@ import (
 )
 
 // spareHeap is how much garbage may gather, in bytes, before it is collected, even if less is in use.
-const spareHeap = 32 << 20
+const spareHeap = 16 << 20
 
 // collectRarely has garbage collected when there is spareHeap of it, or as much as is in use if that is more: Go's own
 // rule collects the small heap of a busy gateway dozens of times a second. Whoever sets GOGC decides instead. The
@@ -24,7 +24,7 @@ func collectRarely() (end func()) {
 		if ended.Load() {
 			return false
 		}
-		debug.SetGCPercent(gcPercent(liveHeap()))
+		debug.SetGCPercent(gcPercent(inUse()))
 		return true
 	})
 	return func() {
@@ -34,8 +34,8 @@ func collectRarely() (end func()) {
 }
 
 // gcPercent is what is to be GOGC if so many bytes are in use. The least heap of Go, 4 MB, counts as used.
-func gcPercent(live uint64) int {
-	return int(max(100, spareHeap*100/max(live, 4<<20)))
+func gcPercent(used uint64) int {
+	return int(max(100, spareHeap*100/max(used, 4<<20)))
 }
 
 // afterCollection calls f after each collection until it returns false.
@@ -47,9 +47,12 @@ func afterCollection(f func() (again bool)) {
 	}, struct{}{})
 }
 
-// liveHeap returns how many bytes the last collection found in use.
-func liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+// inUse returns what GOGC is a percentage of, as the last collection found it.
+func inUse() (bytes uint64) {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
+	metrics.Read(samples)
+	for _, sample := range samples {
+		bytes += sample.Value.Uint64()
+	}
+	return bytes
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestGCPercent(t *testing.T) {
-	for live, want := range map[uint64]int{0: 800, 4 << 20: 800, 16 << 20: 200, 32 << 20: 100, 1 << 30: 100} {
+	for live, want := range map[uint64]int{0: 400, 4 << 20: 400, 8 << 20: 200, 16 << 20: 100, 1 << 30: 100} {
 		assert.Equal(t, want, gcPercent(live), live)
 	}
 }
@@ -28,7 +28,7 @@ func TestCollectRarely(t *testing.T) {
 	require.NoError(t, os.Unsetenv("GOGC"))
 	before := percent()
 	end := collectRarely()
-	assert.Equal(t, 800, percent())
+	assert.Equal(t, 400, percent())
 	held := make([]byte, 64<<20)
 	for deadline := time.Now().Add(20 * time.Second); percent() != 100 && time.Now().Before(deadline); {
 		runtime.GC()
