@@ -146,7 +146,11 @@ func (x *fcgiExchange) Read(p []byte) (int, error) {
 		return 0, errors.New(r.Reason) // too late for a status
 	}
 	if errors.Is(x.err, io.EOF) {
-		x.Close() // before the client knows, so that its next request finds the connection
+		select {
+		case <-x.sent:
+			x.Close() // before the client knows, so that its next request finds the connection
+		default: // the body may still be awaited
+		}
 	}
 	return 0, x.err
 }
