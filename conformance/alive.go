@@ -74,6 +74,9 @@ func (r *runner) autopsy(last *Case, result *Result, autopsies int) {
 		}
 		known = known || dead
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recent = nil // what happened before a death has no part in the next
 }
 
 // latest are the cases that ended last, the latest first, each once.
