@@ -3,12 +3,10 @@ package report_test
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,19 +16,10 @@ import (
 	"github.com/gangway-go/gangway/internal/peer"
 )
 
-// browse opens the file in a browser that nobody sees, and returns the page as its script has made it.
+// browse opens the file in a browser, and returns the page as its script has made it.
 func browse(t *testing.T, file, fragment string) string {
 	t.Helper()
-	chromium := peer.Need(t, "chromium", "chromium-browser", "google-chrome")
-	cmd := exec.CommandContext(t.Context(), chromium, "--headless", "--no-sandbox", "--disable-gpu",
-		"--disable-dev-shm-usage", "--no-first-run", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=10000",
-		"--dump-dom", "file://"+file+fragment)
-	cmd.WaitDelay = time.Second
-	var out, diag bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &diag
-	require.NoError(t, cmd.Run(), diag.String())
-	page := out.String()
-	_, page, _ = strings.Cut(page, "<body>")
+	_, page, _ := strings.Cut(peer.Browse(t, "file://"+file+fragment), "<body>")
 	page, _, _ = strings.Cut(page, `<script type="application/json"`) // the data is no part of what is seen
 	return page
 }

@@ -11,24 +11,36 @@ import (
 // It returns its address.
 func HAProxy(t testing.TB, socket, docroot string) string {
 	t.Helper()
+	return haproxy(t, fmt.Sprintf(`	use-fcgi-app app
+	server app unix@%s proto fcgi
+fcgi-app app
+	docroot %s
+	path-info ^(/.+\.php)(/.*)?$
+`, socket, docroot))
+}
+
+// HAProxyHTTP starts HAProxy before the HTTP server at an address, with one more line in its backend. It returns its own.
+func HAProxyHTTP(t testing.TB, server, line string) string {
+	t.Helper()
+	return haproxy(t, fmt.Sprintf("\tserver app %s\n\t%s\n", server, line))
+}
+
+func haproxy(t testing.TB, backend string) string {
+	t.Helper()
 	program, dir, address := Need(t, "haproxy"), Dir(t), FreeAddress(t)
 	write(t, dir+"/haproxy.cfg", fmt.Sprintf(`global
 	log stderr format raw daemon warning
+	nbthread 1
 defaults
 	mode http
 	timeout connect 10s
 	timeout client 30s
 	timeout server 30s
-fcgi-app app
-	docroot %[3]s
-	path-info ^(/.+\.php)(/.*)?$
 frontend front
-	bind %[1]s
+	bind %s
 	default_backend back
 backend back
-	use-fcgi-app app
-	server app unix@%[2]s proto fcgi
-`, address, socket, docroot))
+%s`, address, backend))
 	Start(t, exec.Command(program, "-db", "-f", dir+"/haproxy.cfg"), "tcp", address)
 	return address
 }

@@ -5,11 +5,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 )
 
-// Nginx starts nginx with the given contents of its server block and returns its address.
-func Nginx(t testing.TB, server string) string {
+// Nginx starts nginx with the given contents of its server block, and more blocks beside it. It returns its address.
+func Nginx(t testing.TB, server string, beside ...string) string {
 	t.Helper()
 	program, dir, address := Need(t, "nginx"), Dir(t), FreeAddress(t)
 	write(t, dir+"/nginx.conf", fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log stderr warn; worker_processes 1;
@@ -20,7 +21,8 @@ func Nginx(t testing.TB, server string) string {
 			client_body_temp_path %[1]s/body; fastcgi_temp_path %[1]s/fcgi; scgi_temp_path %[1]s/scgi;
 			proxy_temp_path %[1]s/proxy; uwsgi_temp_path %[1]s/uwsgi; client_max_body_size 0;
 			server { listen %[2]s; server_name localhost; %[3]s }
-		}`, dir, address, server, asRoot("user root;")))
+			%[5]s
+		}`, dir, address, server, asRoot("user root;"), strings.Join(beside, "\n")))
 	Start(t, exec.Command(program, "-p", dir, "-c", dir+"/nginx.conf", "-e", "stderr"), "tcp", address)
 	return address
 }
