@@ -93,6 +93,7 @@ func (b *body) next(p []byte) (int, error) {
 const (
 	maxChunkLine = 4 << 10  // bytes of a chunk-size line with its extensions
 	maxExcess    = 16 << 10 // bytes of framing that buy nothing
+	maxTrailer   = 4 << 10  // bytes of the trailer section, as with net/http, if MaxHeader is not less
 )
 
 // nextChunk reads the line that begins a chunk, and the trailer section behind the last one, RFC 9112 7.1.
@@ -217,7 +218,8 @@ func quotedLen(s string) int {
 
 // readTrailer reads the trailer section, RFC 9112 7.1.2. Fields that frame or route a message are dropped, RFC 9110 6.5.1.
 func (b *body) readTrailer() error {
-	for size := 0; ; {
+	limit := min(maxTrailer, b.c.s.maxHeader())
+	for size := 2; ; {
 		line, err := b.c.line(b.c.s.maxHeader())
 		if err != nil {
 			return err
@@ -226,8 +228,8 @@ func (b *body) readTrailer() error {
 			b.rest.Store(0)
 			return io.EOF
 		}
-		if size += len(line) + 2; size > b.c.s.maxHeader() {
-			return refuse(431, "trailer larger than %d bytes", b.c.s.maxHeader())
+		if size += len(line) + 2; size > limit {
+			return refuse(431, "trailer larger than %d bytes", limit)
 		}
 		name, value, err := parseField(line)
 		if err != nil {

@@ -40,5 +40,6 @@ var chunks = slices.Concat(
 			chunked("0\r\nX: y\n\r\n"), chunked("0\r\nX: a\x00\r\n\r\n"), chunked("0\r\n\n"),
 			chunked("0\r\nX: a\r\n b\r\n\r\n"))),
 	class("trailer section too large, 7.1.2", 431,
-		may(empty, chunked("0\r\n"+strings.Repeat("X: "+long[:9000]+"\r\n", 8)+"\r\n"))),
+		may(empty, chunked("0\r\n"+strings.Repeat("X: "+long[:9000]+"\r\n", 8)+"\r\n"),
+			chunked("0\r\nX: "+long[:4090]+"\r\n\r\n"))),
 )

@@ -40,6 +40,7 @@ var Legitimate = slices.Concat(
 	class("trailer", 0,
 		may(abc, chunked("3\r\nabc\r\n0\r\nX: y\r\n\r\n"),
 			chunked("3\r\nabc\r\n0\r\nContent-Length: 9\r\nTransfer-Encoding: x\r\n\r\n"),
+			chunked("3\r\nabc\r\n0\r\nX: "+long[:4089]+"\r\n\r\n"),
 			post(te+"Trailer: X\r\nTE: trailers\r\n\r\n3\r\nabc\r\n0\r\nX:\r\n\r\n"))),
 	class("value", 0,
 		may(plain, get("X:\r\n"), get("X: \r\n"), get("X: a\tb c\r\n"), get("X: \xe4\xff\x80\r\n"), get("X: a: b: c\r\n"),
