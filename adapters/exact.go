@@ -7,6 +7,15 @@ import (
 	"sync/atomic"
 )
 
+// ReadableAtOnce returns how many bytes of a body are there already, so that reading them does not wait: what its method
+// Len says, as that of [bytes.Reader] does. Without one it is 0.
+func ReadableAtOnce(body io.Reader) int64 {
+	if there, ok := body.(interface{ Len() int }); ok {
+		return int64(there.Len())
+	}
+	return 0
+}
+
 // An ExactBody is a message-body of known length: it reads N bytes of R, neither less nor more. Only Shut may be called
 // while Read runs.
 type ExactBody struct {

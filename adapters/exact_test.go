@@ -48,6 +48,14 @@ func TestExactBody(t *testing.T) {
 	}
 }
 
+func TestReadableAtOnce(t *testing.T) {
+	r := strings.NewReader("abc")
+	r.ReadByte()
+	assert.EqualValues(t, 2, adapters.ReadableAtOnce(r))
+	assert.Zero(t, adapters.ReadableAtOnce(io.LimitReader(r, 1)))
+	assert.Zero(t, adapters.ReadableAtOnce(nil))
+}
+
 func TestExactBodyShut(t *testing.T) {
 	r, w := io.Pipe()
 	b := &adapters.ExactBody{R: r, N: 10}

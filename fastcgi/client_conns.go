@@ -43,8 +43,7 @@ type connPool struct {
 
 // A conn is one connection to the application.
 type conn struct {
-	net.Conn
-	prober    *prober
+	*sockio.Conn
 	id        uint16 // of the last request
 	opened    time.Time
 	idleSince time.Time
@@ -59,7 +58,7 @@ func (c *Client) acquire(ctx context.Context, req *adapters.Request, fresh bool)
 			break
 		}
 		rash := req.Idempotent() && !req.HasBody() && time.Since(cn.idleSince) < rashness
-		if rash || cn.prober.alive() {
+		if rash || cn.Quiet() {
 			return cn, nil
 		}
 		c.discard(cn)
@@ -174,7 +173,7 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 		return nil, c.dialError(ctx, err, late)
 	}
 	now := time.Now()
-	cn := &conn{Conn: sockio.New(nc), prober: newProber(nc), opened: now, fresh: true}
+	cn := &conn{Conn: sockio.New(nc), opened: now, fresh: true}
 	p := &c.conns
 	p.mu.Lock()
 	defer p.mu.Unlock()

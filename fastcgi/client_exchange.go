@@ -272,9 +272,7 @@ func (x *exchange) sendAbort() {
 	x.writing.Lock()
 	defer x.writing.Unlock()
 	x.conn.Write(wire.AppendRecord(nil, wire.TypeAbortRequest, x.conn.id, nil))
-	if half, ok := x.conn.Conn.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
+	x.conn.CloseWrite()
 }
 
 // Close aborts the request unless its response is complete.

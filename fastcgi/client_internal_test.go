@@ -16,6 +16,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/fastcgi/wire"
+	"github.com/gangway-go/gangway/internal/sockio"
 )
 
 // TestClientRequestIDs: a connection counts its requests, and comes back to 1 behind the largest id.
@@ -40,7 +41,7 @@ func TestClientRequestIDs(t *testing.T) {
 			}
 		}
 	}()
-	cn := &conn{Conn: near, prober: newProber(near), opened: time.Now(), id: 30}
+	cn := &conn{Conn: sockio.New(near), opened: time.Now(), id: 30}
 	for range 4 {
 		x := &exchange{c: c, conn: cn, ctx: t.Context(), req: &adapters.Request{Method: "GET"}}
 		require.NoError(t, x.start())
@@ -61,7 +62,7 @@ func TestClientWaitsWithoutBuffer(t *testing.T) {
 		go io.Copy(io.Discard, far)
 		nc := &roomConn{Conn: near}
 		x := &exchange{
-			c: new(Client), conn: &conn{Conn: nc, prober: newProber(nc)}, ctx: t.Context(),
+			c: new(Client), conn: &conn{Conn: sockio.New(nc)}, ctx: t.Context(),
 			req: &adapters.Request{Method: "GET"},
 		}
 		x.c.conns.open = 1
@@ -178,7 +179,7 @@ func checkRecords(t *testing.T, data []byte, from net.Conn) {
 	stdout, stderr, end, bad := asked(data, 1)
 	var gotOut, gotErr bytes.Buffer
 	x := &exchange{
-		c: new(Client), conn: &conn{Conn: from, id: 1}, req: &adapters.Request{Stderr: &gotErr}, ctx: t.Context(),
+		c: new(Client), conn: &conn{Conn: sockio.New(from), id: 1}, req: &adapters.Request{Stderr: &gotErr}, ctx: t.Context(),
 		inBody: true,
 	}
 	x.in.id = 1

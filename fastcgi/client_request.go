@@ -47,7 +47,7 @@ func (x *exchange) appendHead(dst []byte) ([]byte, error) {
 	switch {
 	case !req.HasBody():
 		dst = wire.AppendEnd(dst, wire.TypeStdin, id)
-	case inMemory(req.Body) && req.ContentLength <= maxInlineBody:
+	case req.ContentLength <= maxInlineBody && (inMemory(req.Body) || adapters.ReadableAtOnce(req.Body) >= req.ContentLength):
 		if dst, err = x.appendBody(dst); err != nil {
 			return dst, err
 		}
@@ -83,6 +83,8 @@ func notForAuthorizer(name string) bool {
 	return false
 }
 
+// inMemory reports whether nothing will come that is not there already, so that a body that is too short can be refused
+// before the application hears of it.
 func inMemory(body io.Reader) bool {
 	switch body.(type) {
 	case *bytes.Reader, *strings.Reader:

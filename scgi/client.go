@@ -97,8 +97,7 @@ func bodyLength(req *adapters.Request) int64 {
 
 // appendBody appends all of body if it is in memory and there is room, so that one write sends it with the header.
 func appendBody(dst []byte, body *adapters.ExactBody) []byte {
-	memory, ok := body.R.(interface{ Len() int })
-	if room := dst[len(dst):cap(dst)]; ok && body.N <= int64(min(len(room), memory.Len())) {
+	if room := dst[len(dst):cap(dst)]; body.N <= min(int64(len(room)), adapters.ReadableAtOnce(body.R)) {
 		n, _ := io.ReadFull(body, room[:body.N])
 		return dst[:len(dst)+n]
 	}

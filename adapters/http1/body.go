@@ -67,6 +67,16 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Len is for [adapters.ReadableAtOnce].
+func (b *body) Len() int {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if b.chunked || b.x.awaited.Load() || b.over.Load() {
+		return 0
+	}
+	return int(min(b.left, int64(b.c.w-b.c.r)))
+}
+
 // next reads a piece of the body, and finds its end.
 func (b *body) next(p []byte) (int, error) {
 	for b.chunked && b.left == 0 {

@@ -567,3 +567,27 @@ func (l *failingListener) Accept() (net.Conn, error) {
 }
 
 func (l *failingListener) Close() error { return nil }
+
+// What has come with the header can be read at once.
+func TestReadableAtOnce(t *testing.T) {
+	_, addr := start(t, func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
+		before := adapters.ReadableAtOnce(req.Body)
+		io.ReadFull(req.Body, make([]byte, 2))
+		return adapters.Reply(200, "text/plain", fmt.Sprint(before, adapters.ReadableAtOnce(req.Body))), nil
+	})
+	for want, request := range map[string]string{
+		"5 3": "Content-Length: 5\r\n\r\nhello",
+		"4 2": "Content-Length: 6\r\n\r\nhell",
+		"2 0": "Content-Length: 2\r\n\r\nheGET / HTTP/1.1\r\n",
+		"0 0": "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"0 3": "Expect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+	} {
+		c := dial(t, addr)
+		_, err := io.WriteString(c, "POST / "+last+request)
+		require.NoError(t, err)
+		require.NoError(t, c.CloseWrite())
+		got, err := io.ReadAll(c)
+		require.NoError(t, err)
+		assert.Regexp(t, "\r\n\r\n"+want+"$", string(got), request)
+	}
+}

@@ -156,6 +156,9 @@ type boundedBody struct {
 	read int64
 }
 
+// Len is for [adapters.ReadableAtOnce].
+func (b *boundedBody) Len() int { return int(adapters.ReadableAtOnce(b.body)) }
+
 func (b *boundedBody) Read(p []byte) (int, error) {
 	b.silence.client(true)
 	n, err := b.body.Read(p)

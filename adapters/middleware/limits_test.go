@@ -121,6 +121,17 @@ func TestLimitsLeaveSpooledBodies(t *testing.T) {
 	assert.Same(t, req.Body, a.last(t).Body, "a retry seeks, a CGI script takes the file")
 }
 
+func TestLimitsTellWhatIsThere(t *testing.T) {
+	a := &app{}
+	req := get("/")
+	req.Body, req.ContentLength = bytes.NewBufferString("abc"), 5
+	_, _, err := serve(t, DefaultLimits().Wrap(a), req)
+	require.NoError(t, err)
+	body := a.last(t).Body
+	assert.NotSame(t, req.Body, body)
+	assert.EqualValues(t, 3, adapters.ReadableAtOnce(body))
+}
+
 func TestLimitsRequests(t *testing.T) {
 	h := (&Limits{Requests: 2}).Wrap(&app{})
 	open := func() *adapters.Response {

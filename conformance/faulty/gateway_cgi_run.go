@@ -77,7 +77,7 @@ func (r *cgiRun) wait(stderr *os.File) {
 }
 
 func (r *cgiRun) expire(d time.Duration) {
-	if r.backend.fault.is("waits-for-grandchildren") {
+	if r.backend.fault.in("waits-for-grandchildren", "leaves-zombies") { // the latter do not know when a program ends
 		return
 	}
 	r.stdout.SetReadDeadline(time.Now().Add(d))

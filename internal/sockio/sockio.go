@@ -17,6 +17,10 @@ type Conn struct {
 	net.Conn
 	raw     syscall.RawConn // nil if there is no descriptor to use
 	in, out transfer
+
+	look   func(fd uintptr) // peek
+	peeked [1]byte
+	quiet  bool
 }
 
 // A Lender has a buffer only while there is something to read.
@@ -34,7 +38,7 @@ func New(nc net.Conn) *Conn {
 	case *net.UnixConn:
 		c.raw = descriptor(nc)
 	}
-	c.in.ready, c.out.ready = c.in.read, c.out.write
+	c.in.ready, c.out.ready, c.look = c.in.read, c.out.write, c.peek
 	return c
 }
 
@@ -82,6 +86,12 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 	c.out.begin(p)
 	return c.out.end(c.raw.Write(c.out.ready))
+}
+
+// Quiet reports whether the connection is open and nothing has come, as far as can be seen without a Read, in whose place
+// it is called.
+func (c *Conn) Quiet() bool {
+	return c.raw == nil || c.raw.Control(c.look) == nil && c.quiet
 }
 
 // CloseWrite ends one direction, if the connection can do that.

@@ -150,6 +150,29 @@ func TestCloseWrite(t *testing.T) {
 	})
 }
 
+func TestQuiet(t *testing.T) {
+	for _, end := range []struct {
+		name string
+		act  func(c *sockio.Conn, far net.Conn)
+	}{
+		{"something came", func(_ *sockio.Conn, far net.Conn) { far.Write([]byte("x")) }},
+		{"ended", func(_ *sockio.Conn, far net.Conn) { far.Close() }},
+		{"closed", func(c *sockio.Conn, _ net.Conn) { c.Close() }},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			near, far := connect(t, "tcp")
+			defer near.Close()
+			defer far.Close()
+			c := sockio.New(near)
+			assert.True(t, c.Quiet())
+			end.act(c, far)
+			assert.Eventually(t, func() bool { return !c.Quiet() }, 10*time.Second, time.Millisecond)
+		})
+	}
+	c, _ := connect(t, "pipe")
+	assert.True(t, sockio.New(c).Quiet(), "nobody knows")
+}
+
 // A wrapped is a connection whose own Read is the one to use.
 type wrapped struct{ *net.UnixConn }
 

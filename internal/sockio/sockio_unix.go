@@ -1,3 +1,5 @@
+//go:build unix
+
 package sockio
 
 import (
@@ -12,7 +14,7 @@ func (t *transfer) read(fd uintptr) bool {
 	if t.lender != nil {
 		t.b = t.lender.Lend()
 	}
-	n, err := call(syscall.SYS_READ, fd, t.b)
+	n, err := read(fd, t.b)
 	if t.lender != nil && n == 0 {
 		t.lender.Return()
 	}
@@ -25,7 +27,7 @@ func (t *transfer) read(fd uintptr) bool {
 
 func (t *transfer) write(fd uintptr) bool {
 	for t.n < len(t.b) {
-		n, err := call(syscall.SYS_WRITE, fd, t.b[t.n:])
+		n, err := write(fd, t.b[t.n:])
 		if err == syscall.EAGAIN {
 			return false
 		}
@@ -37,15 +39,7 @@ func (t *transfer) write(fd uintptr) bool {
 	return true
 }
 
-// call reads or writes. Sockets of package net never block.
-func call(number, fd uintptr, b []byte) (int, error) {
-	for {
-		switch n, err := callOnce(number, fd, b); err {
-		case nil:
-			return n, nil
-		case syscall.EINTR:
-		default:
-			return 0, err
-		}
-	}
+func (c *Conn) peek(fd uintptr) {
+	_, err := peek(fd, c.peeked[:])
+	c.quiet = err == syscall.EAGAIN
 }
