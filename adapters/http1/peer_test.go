@@ -5,8 +5,11 @@ package http1_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -184,7 +187,8 @@ func TestBrowser(t *testing.T) {
 		fmt.Fprintf(&page, "<script src=/part?%d></script>", i)
 	}
 	page.WriteString("<script>fetch('/echo', {method: 'POST', body: 'x'.repeat(200000)}).then(r => r.text())" +
-		".then(text => document.body.append('sent ' + text.length + ' '))</script><body>")
+		".then(text => document.body.append('sent ' + text.length + ' '));" +
+		"new WebSocket('ws://' + location.host + '/socket').onmessage = m => document.body.append(m.data)</script><body>")
 	script := "addEventListener('load', () => document.body.append('part %s '));" + strings.Repeat("\n", 50_000)
 	answer := func(contentType, text string) *adapters.Response { // of unknown length
 		h := adapters.Header{{Name: "Content-Type", Value: contentType}}
@@ -196,6 +200,8 @@ func TestBrowser(t *testing.T) {
 			return answer("text/html", page.String()), nil
 		case "/style":
 			return adapters.Reply(200, "text/css", "body { color: red }"), nil
+		case "/socket":
+			return greet(req), nil
 		case "/part":
 			return answer("text/javascript", fmt.Sprintf(script, req.Query)), nil
 		}
@@ -206,8 +212,25 @@ func TestBrowser(t *testing.T) {
 		assert.Contains(t, seen, fmt.Sprintf("part %d ", i))
 	}
 	assert.Contains(t, seen, "sent 200000 ")
-	assert.GreaterOrEqual(t, s.begun.Load(), int64(parts+3))
+	assert.Contains(t, seen, "by WebSocket")
+	assert.GreaterOrEqual(t, s.begun.Load(), int64(parts+4))
 	assert.LessOrEqual(t, s.accepted.Load(), int64(8), "connections for %d requests", s.begun.Load())
 	t.Logf("%d requests on %d connections", s.begun.Load(), s.accepted.Load())
 	s.answersAll(t)
+}
+
+// greet accepts a WebSocket, RFC 6455 4.2.2, and sends one message.
+func greet(req *adapters.Request) *adapters.Response {
+	const text = "by WebSocket"
+	key := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	near, far := net.Pipe()
+	go func() {
+		io.WriteString(far, string([]byte{0x81, byte(len(text))})+text)
+		io.Copy(io.Discard, far)
+		far.Close()
+	}()
+	return &adapters.Response{Status: http.StatusSwitchingProtocols, Body: near, Header: adapters.Header{
+		{Name: "Upgrade", Value: "websocket"},
+		{Name: "Sec-WebSocket-Accept", Value: base64.StdEncoding.EncodeToString(key[:])},
+	}}
 }
