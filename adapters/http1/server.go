@@ -44,6 +44,9 @@ type Server struct {
 	active atomic.Int64  // requests under way
 	asleep atomic.Bool   // nobody looks for clients that went away, because no request is under way
 	awake  chan struct{} // ends that
+
+	next  chan *conn // leads to goroutines that wait for a connection
+	spare atomic.Int64
 }
 
 func (s *Server) log() *slog.Logger { return cmp.Or(s.Log, slog.Default()) }
@@ -72,7 +75,7 @@ func (s *Server) Serve(ln net.Listener) error {
 				nc.Close()
 				return net.ErrClosed
 			}
-			go c.serve()
+			s.dispatch(c)
 		case s.draining.Load():
 			return net.ErrClosed
 		case errors.As(err, &temporary) && temporary.Temporary(): // out of descriptors, most likely
@@ -82,6 +85,34 @@ func (s *Server) Serve(ln net.Listener) error {
 		default:
 			return err
 		}
+	}
+}
+
+// maxSpare is how many goroutines without a connection wait for one: those that have served one have a stack that is
+// large enough.
+const maxSpare = 64
+
+// dispatch has a goroutine serve c.
+func (s *Server) dispatch(c *conn) {
+	select {
+	case s.next <- c:
+	default:
+		go s.work(c)
+	}
+}
+
+// work serves c, and then other connections.
+func (s *Server) work(c *conn) {
+	for c != nil {
+		c.serve()
+		c = nil
+		if s.spare.Add(1) <= maxSpare {
+			select {
+			case c = <-s.next:
+			case <-s.ended:
+			}
+		}
+		s.spare.Add(-1)
 	}
 }
 
@@ -96,6 +127,7 @@ func (s *Server) begun(ln net.Listener) bool {
 		s.conns = map[*conn]struct{}{}
 		s.ended = make(chan struct{})
 		s.awake = make(chan struct{}, 1)
+		s.next = make(chan *conn)
 		if s.watch = newWatcher(); s.watch != nil {
 			go s.watchClients()
 		}
