@@ -20,7 +20,7 @@ type Request struct {
 
 	Header        Header    // HTTP_* and CONTENT_TYPE, without Host and Content-Length
 	ContentLength int64     // CONTENT_LENGTH; -1 if unknown
-	Body          io.Reader // message-body; nil if there is none
+	Body          io.Reader // message-body; nil if there is none. ReadableAtOnce says what is there of it
 
 	// Trailer returns the trailer fields once Body has returned io.EOF; nil if the frontend has none.
 	Trailer func() Header
