@@ -52,6 +52,7 @@ func (x *exchange) start(ctx context.Context) error {
 	}
 	if err != nil {
 		x.closeFiles()
+		x.stderr.file.Close() // also nil
 		x.release()
 		return err
 	}
@@ -132,9 +133,11 @@ func (x *exchange) sendBody() {
 	}
 }
 
-// copyStderr passes the diagnostics on.
+// copyStderr passes the diagnostics on. It reads on when nobody wants them any more: a script that says something when
+// it is told to end must not be killed by that (SIGPIPE).
 func (x *exchange) copyStderr() {
 	defer close(x.diag.read)
+	defer x.stderr.file.Close() // also nil
 	if x.stderr.file != nil {
 		adapters.Copy(&x.diag, &x.stderr)
 	}
@@ -249,9 +252,8 @@ func (x *exchange) abort() {
 }
 
 func (x *exchange) closeFiles() {
-	for _, f := range []*os.File{x.stdin, x.stdout.file, x.stderr.file} {
-		f.Close() // also nil
-	}
+	x.stdin.Close() // also nil
+	x.stdout.file.Close()
 }
 
 func (x *exchange) grace() time.Duration { return cmp.Or(x.script.Grace, DefaultGrace) }

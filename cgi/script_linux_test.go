@@ -581,6 +581,21 @@ func TestScriptAborts(t *testing.T) {
 }
 
 // A script that ends properly at SIGTERM gets its time to do so, with what it has started, and does not look complete.
+// TestScriptFarewell: an aborted script may say something about that.
+func TestScriptFarewell(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	s := sh(t, fmt.Sprintf("trap 'echo bye >&2; echo cleaned >%[1]s; exit' TERM\n"+head+
+		"while :; do sleep 0.1 & wait $!; done", file))
+	s.Grace = time.Minute
+	resp, err := s.Serve(t.Context(), &adapters.Request{Method: "GET", Stderr: io.Discard})
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(file)
+		return string(text) == "cleaned\n"
+	}, 20*time.Second, time.Millisecond)
+}
+
 func TestScriptGrace(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")
 	s := sh(t, head+"trap 'wait; exit 0' TERM\n"+
