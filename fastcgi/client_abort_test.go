@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/fastcgi"
 )
 
 var errLeft = errors.New("the client pressed stop")
@@ -150,6 +151,7 @@ func TestClientAbortGrace(t *testing.T) {
 			p.request()
 			began := time.Now()
 			p.say(stdout(hello))
+			go io.Copy(io.Discard, p)
 			for p.SetReadDeadline(time.Now().Add(time.Hour)) == nil { // minds nothing and goes on
 				if _, err := io.WriteString(p, stdout("more")); err != nil {
 					break
@@ -216,6 +218,40 @@ func TestClientAbortDuringUpload(t *testing.T) {
 			assert.ErrorIs(t, err, errLeft)
 		})
 	}
+}
+
+// TestClientAbortsDeaf: whoever reads nothing can be told by the end of the connection alone, which needs no grace.
+func TestClientAbortsDeaf(t *testing.T) {
+	c, _ := listen(t, func(p *peer) {
+		p.head()
+		io.Copy(io.Discard, p)
+	})
+	c.AbortGrace = time.Minute
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return &fullConn{conn, func() { cancel(errLeft) }}, err
+	}
+	_, err := c.Serve(ctx, post(strings.NewReader(strings.Repeat("x", 1<<20)), 1<<20))
+	assert.ErrorIs(t, err, errLeft)
+	assert.Eventually(t, func() bool { return fastcgi.Open(c) == 0 }, 20*time.Second, time.Millisecond)
+}
+
+// A fullConn takes no more than the beginning of a large record, and then does something.
+type fullConn struct {
+	net.Conn
+	do func()
+}
+
+func (c *fullConn) Write(b []byte) (int, error) {
+	if len(b) < 8<<10 {
+		return c.Conn.Write(b)
+	}
+	n, err := c.Conn.Write(b[:100])
+	for c.do(); err == nil; _, err = c.Conn.Write(nil) { // until the deadline
+		time.Sleep(time.Millisecond)
+	}
+	return n, err
 }
 
 // TestClientCancelledWithinHead: FCGI_ABORT_REQUEST has no place within another record.

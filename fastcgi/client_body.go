@@ -113,7 +113,8 @@ func (x *exchange) write(records []byte, state sending) bool {
 		return false
 	}
 	_, err := x.conn.Write(records)
-	return err == nil
+	x.cutShort = err != nil
+	return !x.cutShort
 }
 
 // bodyError is the error for a stream that ended before its announced length. The application must not take what it

@@ -42,6 +42,7 @@ type exchange struct {
 	streams  []stream
 	sendDone chan struct{} // nil without a sender
 	writing  sync.Mutex    // held while records are written
+	cutShort bool          // one was not written to its end; guarded by writing
 
 	// For another attempt.
 	written   bool  // something was sent
@@ -251,7 +252,8 @@ func (x *exchange) awaitReader() {
 func (x *exchange) farewell() {
 	x.awaitReader() // it does not come back
 	if !x.torn {    // else we are within a record
-		x.conn.SetDeadline(x.c.graceEnd())
+		x.conn.SetReadDeadline(x.c.graceEnd())
+		x.conn.SetWriteDeadline(time.Now().Add(abortWriteTime))
 		go x.sendAbort()
 		buf := getBuffer(waitSize)
 		for err := error(nil); err == nil; {
@@ -266,12 +268,23 @@ func (c *Client) graceEnd() time.Time {
 	return time.Now().Add(max(cmp.Or(c.AbortGrace, clientAbortGrace), 0))
 }
 
+// abortWriteTime is how long an application that is behind with reading may take until there is room for
+// FCGI_ABORT_REQUEST.
+const abortWriteTime = 20 * time.Millisecond
+
 // sendAbort sends FCGI_ABORT_REQUEST, FastCGI 1.0 section 5.4, and closes our direction, so that the application does
-// not wait for another request.
+// not wait for another request. One that reads nothing can be told only by the end of the connection.
 func (x *exchange) sendAbort() {
 	x.writing.Lock()
 	defer x.writing.Unlock()
-	x.conn.Write(wire.AppendRecord(nil, wire.TypeAbortRequest, x.conn.id, nil))
+	if !x.cutShort {
+		_, err := x.conn.Write(wire.AppendRecord(nil, wire.TypeAbortRequest, x.conn.id, nil))
+		x.cutShort = err != nil
+	}
+	if x.cutShort {
+		adapters.ResetConn(x.conn.Conn.Conn)
+		return
+	}
 	x.conn.CloseWrite()
 }
 
