@@ -79,7 +79,7 @@ func (x *exchange) await(f adapters.Flusher) error {
 			x.ring.release()
 			return io.EOF
 		case x.ctx.Err() != nil:
-			return fmt.Errorf("egi: %w", context.Cause(x.ctx))
+			return fmt.Errorf("egi: %w", context.Cause(&x.ctx))
 		case x.flush:
 			x.flush = false
 			x.flushTo(f)

@@ -30,7 +30,7 @@ func (a httpApp) Serve(ctx context.Context, req *adapters.Request) (*adapters.Re
 }
 
 func (a httpApp) answer(x *exchange) error {
-	r, err := x.req.HTTP(x.ctx)
+	r, err := x.req.HTTP(&x.ctx)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/lazyctx"
 )
 
 // An app answers one request, in the goroutine of the exchange.
@@ -24,8 +26,7 @@ type app interface {
 // An exchange is one request and its response: the http.ResponseWriter of the application and, as [body], what the
 // frontend reads. It is not pooled, since an application may use its ResponseWriter longer than it should.
 type exchange struct {
-	ctx    context.Context // the application's; cancelled when it returns, and when nobody waits for it any more
-	cancel context.CancelCauseFunc
+	ctx    lazyctx.Context  // the application's; cancelled when it returns, and when nobody waits for it any more
 	req    adapters.Request // the application's copy
 	inform func(status int, h adapters.Header) error
 	diag   diagnostics
@@ -64,8 +65,9 @@ func serve(ctx context.Context, req *adapters.Request, a app) (*adapters.Respons
 	}
 	x.req.Informational = nil
 	x.req.Stderr = &x.diag
-	x.ctx, x.cancel = context.WithCancelCause(ctx)
+	x.ctx.Parent = ctx
 	go x.run(a)
+	runtime.Gosched() // most applications have answered then
 	resp, err := x.begin()
 	if err != nil {
 		x.close()
@@ -110,7 +112,7 @@ func (x *exchange) begin() (*adapters.Response, error) {
 		case x.err != nil:
 			return nil, x.err
 		case x.ctx.Err() != nil:
-			return nil, fmt.Errorf("egi: %w", context.Cause(x.ctx))
+			return nil, fmt.Errorf("egi: %w", context.Cause(&x.ctx))
 		default:
 			x.wait(&x.readable)
 		}
@@ -133,7 +135,7 @@ func (x *exchange) close() {
 	x.mu.Lock()
 	x.over = true
 	x.mu.Unlock()
-	x.cancel(adapters.ErrAborted)
+	x.ctx.Cancel(adapters.ErrAborted)
 	x.diag.shut()
 }
 
@@ -169,7 +171,7 @@ func (x *exchange) panicked(v any) error {
 func (x *exchange) finish(err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	defer x.cancel(nil)
+	defer x.ctx.Cancel(nil)
 	x.done = true
 	if err == nil && !x.wrote {
 		x.writeHeader(http.StatusOK)

@@ -21,7 +21,7 @@ func (f Func) Serve(ctx context.Context, req *adapters.Request) (*adapters.Respo
 	return serve(ctx, req, f)
 }
 
-func (f Func) answer(x *exchange) error { return f(x, &Request{Request: &x.req, ctx: x.ctx}) }
+func (f Func) answer(x *exchange) error { return f(x, &Request{Request: &x.req, ctx: &x.ctx}) }
 
 // A Request is what a [Func] sees of a request. It is used by one goroutine, until the Func returns.
 type Request struct {

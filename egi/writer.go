@@ -44,7 +44,7 @@ func (x *exchange) WriteHeader(status int) {
 // fail ends the response before it has begun.
 func (x *exchange) fail(err error) {
 	x.err = fmt.Errorf("egi: %w", err)
-	x.cancel(x.err)
+	x.ctx.Cancel(x.err)
 	wake(x.readable)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/lazyctx"
 )
 
 // Limits bounds what a request may take. In every field 0 means no limit; begin with [DefaultLimits]. A request that
@@ -116,7 +117,7 @@ func (l *Limits) admit(ctx context.Context, req *adapters.Request, next adapters
 type underway struct {
 	limits  *Limits
 	running *atomic.Int64
-	ctx     lazyContext // with a time-out
+	ctx     lazyctx.Context // with a time-out
 	silence silence
 
 	over atomic.Bool // the body was too large
@@ -126,14 +127,14 @@ func (w *underway) start(ctx context.Context) context.Context {
 	if w.limits.Timeout <= 0 {
 		return ctx
 	}
-	w.ctx.Context = ctx
-	w.silence.start(w.limits.Timeout, w.ctx.fail)
+	w.ctx.Parent = ctx
+	w.silence.start(w.limits.Timeout, w.ctx.Cancel)
 	return &w.ctx
 }
 
 func (w *underway) release() {
 	w.silence.stop()
-	w.ctx.end()
+	w.ctx.Cancel(nil)
 	w.running.Add(-1)
 }
 
