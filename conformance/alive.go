@@ -40,10 +40,10 @@ func (r *runner) alive() error {
 
 // autopsy finds the case that killed the target: the last ones are run again, each alone, for a death can come late, and
 // hits whoever runs beside. If the others have been run again since the case began (autopsies is how many there were
-// before), it is the only suspect. Once the killer is known, those that passed need not be run again. The caller holds
-// alone.
-func (r *runner) autopsy(last *Case, result *Result, autopsies int) {
-	suspects := []*Case{last}
+// before), it is the only suspect. If it turns out to be the killer, the others need not be run again but those that failed
+// while it ran, maybe for that. The caller holds alone.
+func (r *runner) autopsy(last *Case, result *Result, began time.Time, autopsies int) {
+	suspects := []ended{{last, time.Now()}}
 	if r.autopsies == autopsies {
 		suspects = append(suspects, r.latest()...)
 	}
@@ -56,8 +56,9 @@ func (r *runner) autopsy(last *Case, result *Result, autopsies int) {
 		return
 	}
 	known := false
-	for _, c := range suspects {
-		if known && r.passed(c) {
+	for _, s := range suspects {
+		c := s.Case
+		if known && (s.at.Before(began) || r.passed(c)) {
 			continue
 		}
 		again := r.judge(c)
@@ -72,22 +73,25 @@ func (r *runner) autopsy(last *Case, result *Result, autopsies int) {
 			r.giveUp()
 			return
 		}
-		known = known || dead
+		known = known || dead && c == last
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.recent = nil // what happened before a death has no part in the next
 }
 
-// latest are the cases that ended last, the latest first, each once.
-func (r *runner) latest() (cases []*Case) {
+// ended is a case that has been run, and when it ended.
+type ended struct {
+	*Case
+	at time.Time
+}
+
+// latest are the cases that ended last, the latest first.
+func (r *runner) latest() []ended {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, c := range slices.Backward(r.recent) {
-		if !slices.Contains(cases, c) {
-			cases = append(cases, c)
-		}
-	}
+	cases := slices.Clone(r.recent)
+	slices.Reverse(cases)
 	return cases
 }
 

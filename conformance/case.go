@@ -75,6 +75,14 @@ var specs = map[string]string{
 	"uwsgi": "uwsgi protocol", "uwsgi-client": "uwsgi protocol", "cgi": "RFC 3875", "script": "RFC 3875",
 }
 
+// waits is 1 if the case waits for time to go by, else 0.
+func (c *Case) waits() int {
+	if c.Timing {
+		return 1
+	}
+	return 0
+}
+
 // Source says where Quote comes from, as in "FastCGI 1.0 section 3.3".
 func (c *Case) Source() string {
 	spec := c.Spec

@@ -94,7 +94,7 @@ type runner struct {
 	mu      sync.Mutex
 	results map[string]*Result
 	jobs    int
-	recent  []*Case // the cases that ended last, two for each job, the latest last
+	recent  []ended // the cases that ended last, two for each job, the latest last
 	gone    bool
 }
 
@@ -129,7 +129,8 @@ func (r *runner) preflight() error {
 	return nil
 }
 
-// runAll runs the cases on which others depend first and the serial ones last.
+// runAll runs the cases on which others depend first and the serial ones last, and of each those first that wait for time
+// to go by, beside which the others can run.
 func (r *runner) runAll(cases []Case) map[string]*Result {
 	var phases [3][]*Case
 	for i := range cases {
@@ -149,6 +150,7 @@ func (r *runner) runAll(cases []Case) map[string]*Result {
 	}
 	r.jobs = jobs
 	for i, phase := range phases {
+		slices.SortStableFunc(phase, func(a, b *Case) int { return b.waits() - a.waits() })
 		if i == len(phases)-1 {
 			jobs = 1
 		}
@@ -179,7 +181,7 @@ func (r *runner) runOne(c *Case) {
 		return
 	}
 	r.alone.RLock()
-	autopsies := r.autopsies
+	autopsies, began := r.autopsies, time.Now()
 	result := r.judge(c)
 	died := r.alive() != nil
 	if !died {
@@ -191,7 +193,7 @@ func (r *runner) runOne(c *Case) {
 	}
 	r.alone.Lock()
 	defer r.alone.Unlock()
-	r.autopsy(c, result, autopsies)
+	r.autopsy(c, result, began, autopsies)
 }
 
 // obstacle says why c cannot be run.
@@ -241,7 +243,7 @@ func (r *runner) record(c *Case, result *Result) {
 	}
 	r.results[c.Name] = result
 	if result.Runs > 0 { // else it was not run, and has killed nobody
-		r.recent = append(r.recent, c)
+		r.recent = append(r.recent, ended{c, time.Now()})
 	}
 	if len(r.recent) > 2*r.jobs {
 		r.recent = r.recent[1:]

@@ -143,7 +143,7 @@ func run(ctx context.Context, dir, name, only string) (err error) {
 		options.Patience = 3 * time.Second // it looks once a second whether a process is free
 	}
 	if slices.Contains(mortal, p.name) {
-		options.Jobs = 1 // no case is to fail for a death that another one brought about
+		options.Jobs = 3 // those that run beside a death have to be run again
 	}
 	if only != "" {
 		options.AllWire = true
