@@ -59,6 +59,10 @@ kill-matrix: ## run all conformance cases on all mutants and write which fail: c
 	GANGWAY_KILL_MATRIX=$(CURDIR)/conformance/faulty/kills go test -count=1 -run 'TestKillMatrix' -parallel 12 -timeout 2h \
 		./conformance/app ./conformance/server ./conformance/script
 
+.PHONY: smuggling-table
+smuggling-table: ## try the smuggling corpus on well-known servers and write docs/smuggling.md
+	GANGWAY_SMUGGLING_TABLE=$(CURDIR)/docs/smuggling.md go test -count=1 -run 'TestSmuggling$$' ./internal/faulttest
+
 .PHONY: clean
 clean: ## remove what the other targets built
 	rm -rf bin

@@ -5,5 +5,6 @@
 // Caddy, lighttpd, h2o, HAProxy, fcgiwrap).
 //
 // TestGofast... are faults of gofast: S security, C correctness, T time-outs, L the pool, M the protocol, A the
-// interface. TestGatewaysSurprise... are those that a survey of twelve gateways found.
+// interface. TestGatewaysSurprise... are those that a survey of twelve gateways found. TestSmuggling tries the corpus of
+// internal/smuggling on gangway, and on others for docs/smuggling.md.
 package faulttest

@@ -65,13 +65,20 @@ func (l *log) longestRecord() int {
 // gangway serves an application over HTTP as the command line does.
 func gangway(t *testing.T, address string, o open.AppOptions, mw ...adapters.Middleware) site {
 	t.Helper()
+	return gangwayOn(t, open.ListenOptions{}, address, o, mw...)
+}
+
+// gangwayOn is gangway with options for its listener.
+func gangwayOn(t *testing.T, lo open.ListenOptions, address string, o open.AppOptions, mw ...adapters.Middleware) site {
+	t.Helper()
 	l := new(log)
 	o.Log = slog.New(slog.NewTextHandler(l, nil))
 	app, err := open.Open(address, o)
 	require.NoError(t, err)
 	require.NoError(t, app.Start(t.Context()))
+	lo.Log = o.Log
 	routes := &adapters.Dispatcher{Routes: []adapters.Route{{To: app.Handler()}}}
-	ln, err := open.Listen("http://127.0.0.1:0", adapters.Chain(routes, mw...), open.ListenOptions{Log: o.Log})
+	ln, err := open.Listen("http://127.0.0.1:0", adapters.Chain(routes, mw...), lo)
 	require.NoError(t, err)
 	served := make(chan error, 1)
 	go func() { served <- ln.Serve() }()
