@@ -350,11 +350,9 @@ func (c *conn) linger() {
 	c.setReadDeadline(drainTime, 0)
 	buf := writeBuffers.Get().(*[writeBufferSize]byte)
 	defer writeBuffers.Put(buf)
-	for n := 0; n < 4*maxDrain; {
-		m, err := c.nc.Read(buf[:])
-		if err != nil {
+	for { // closing with bytes unread would reset the connection, and the client might lose the answer
+		if _, err := c.nc.Read(buf[:]); err != nil {
 			return
 		}
-		n += m
 	}
 }
