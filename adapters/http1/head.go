@@ -284,6 +284,8 @@ func (p *fieldParser) connection(value string) {
 			p.keepAlive = true
 		case adapters.EqualName(option, "Upgrade"):
 			p.upgrades = true
+		case !adapters.ValidName(option):
+			p.close = true // whatever was meant: to some it is close
 		case adapters.MayNominate(option):
 			p.nominated = append(p.nominated, option)
 		}
