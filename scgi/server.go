@@ -24,8 +24,7 @@ const (
 // the first Serve; Serve and Shutdown may be called from any goroutine, Serve for several listeners.
 //
 // A request's context is cancelled when the web server resets the connection or has closed both directions of it. That
-// it closed its sending side only is no reason; over TCP both look the same until the response is written. Nobody
-// watches while a part of the body is still to be read.
+// it closed its sending side only is no reason; over TCP both look the same until the response is written.
 //
 // A request must begin with CONTENT_LENGTH. The variable SCGI may be missing; if it is there it must be 1.
 type Server struct {

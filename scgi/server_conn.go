@@ -20,6 +20,9 @@ import (
 
 var errConnLost = fmt.Errorf("scgi: connection to the web server lost: %w", adapters.ErrAborted)
 
+// watchPeriod is how soon a request learns that the web server has gone.
+const watchPeriod = 50 * time.Millisecond
+
 // lingerTime is how long the web server may take to see an answer that comes before its body.
 const lingerTime = 2 * time.Second
 
@@ -49,8 +52,8 @@ func (s *Server) serve(conn net.Conn) {
 	defer body.cancel(nil)
 	if req.Body = body; body.N == 0 {
 		req.Body = nil
-		go body.watch()
 	}
+	go body.watch(ctx)
 	whole, err := adapters.Answer(ctx, conn, h, req)
 	body.Shut(func() error { return conn.SetReadDeadline(time.Unix(1, 0)) })
 	if err != nil {
@@ -132,21 +135,22 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		err = fmt.Errorf("%w: %w", errConnLost, b.Err)
 		b.cancel(err)
 	}
-	if b.N == 0 && n > 0 {
-		go b.watch()
-	}
 	return n, err
 }
 
-// watch cancels the request when the web server is gone. Bytes beyond CONTENT_LENGTH are no part of anything. When it
-// has closed its sending side, an empty write tells whether it has closed the other one too, as far as we can know.
-func (b *requestBody) watch() {
-	_, err := io.Copy(io.Discard, b.conn)
-	if err == nil {
-		_, err = b.conn.Write(nil)
-	}
-	if err != nil {
-		b.cancel(errConnLost)
+// watch cancels the request when the web server is gone: an empty write tells, as far as we can know, whether it has closed
+// both directions, also if bytes that nobody has taken lie before the end.
+func (b *requestBody) watch(ctx context.Context) {
+	tick := time.NewTicker(watchPeriod)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-tick.C:
+			if _, err := b.conn.Write(nil); err != nil {
+				b.cancel(errConnLost)
+			}
+		case <-ctx.Done():
+		}
 	}
 }
 

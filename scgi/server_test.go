@@ -225,6 +225,7 @@ const get = "36:CONTENT_LENGTH\x000\x00REQUEST_METHOD\x00GET\x00,"
 // How the web server's end is seen by an application that is silent.
 func TestServerClientGone(t *testing.T) {
 	const put = "36:CONTENT_LENGTH\x003\x00REQUEST_METHOD\x00PUT\x00,abc"
+	const unread = "56:CONTENT_LENGTH\x003\x00REQUEST_METHOD\x00PUT\x00REQUEST_URI\x00/unread\x00,abc"
 	leave := map[string]func(conn net.Conn){
 		"closes": func(conn net.Conn) { conn.Close() },
 		"resets": func(conn net.Conn) { adapters.ResetConn(conn) },
@@ -234,13 +235,15 @@ func TestServerClientGone(t *testing.T) {
 		{"unix close after body", "unix", "closes", put},
 		{"tcp reset", "tcp", "resets", get},
 		{"tcp reset after body", "tcp", "resets", put},
+		{"unix close before body", "unix", "closes", unread},
+		{"tcp reset before body", "tcp", "resets", unread},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			began, gone := make(chan struct{}), make(chan error, 1)
 			dial := start(t, tt.network, &scgi.Server{Log: quiet,
 				Handler: handler(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
-					if req.Body != nil {
+					if req.Body != nil && req.URI != "/unread" {
 						io.Copy(io.Discard, req.Body)
 					}
 					close(began)
