@@ -195,7 +195,7 @@ func askSCGI(t *testing.T, socket, script string, q question) answer {
 			block = scgi.AppendPair(block, v.Name, v.Value)
 		}
 	}
-	return readAll(t, connect(t, socket, q, append(scgi.Enclose(block, 0), q.body...)))
+	return ask(t, socket, q, append(scgi.Enclose(block, 0), q.body...))
 }
 
 func askUwsgi(t *testing.T, socket, script string, q question) answer {
@@ -205,12 +205,13 @@ func askUwsgi(t *testing.T, socket, script string, q question) answer {
 	}
 	packet, err := uwsgi.Enclose(block, 0, uwsgi.Modifier, 0)
 	require.NoError(t, err)
-	return readAll(t, connect(t, socket, q, append(packet, q.body...)))
+	return ask(t, socket, q, append(packet, q.body...))
 }
 
-func readAll(t *testing.T, conn net.Conn) answer {
+// ask sends a request and takes all that comes for the answer.
+func ask(t *testing.T, socket string, q question, request []byte) answer {
 	o := &output{start: time.Now()}
-	_, err := io.Copy(o, conn)
+	_, err := io.Copy(o, connect(t, socket, q, request))
 	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		require.NoError(t, err)
 	}
