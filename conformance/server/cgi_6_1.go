@@ -26,7 +26,7 @@ func cgi61() []conformance.Case {
 		Name: "cgi/6.1/script-timeout",
 		Quote: "If a server implementation defines such a timeout and receives no data from a script within the " +
 			"timeout period, the server MAY terminate the script process.",
-		Level: conformance.May, Timing: true,
+		Level: conformance.May, Timing: true, Serial: true,
 		Sends:  "a request to which the application never says anything",
 		Passes: "answers with a 5xx status when its timeout is over, and ends the application's work on the request",
 		Run: test(func(t *T) {
@@ -39,7 +39,7 @@ func cgi61() []conformance.Case {
 		Name: "cgi/6.1/script-timeout-after-headers",
 		Quote: "An application that stops in the middle must not hold a client for ever, nor what it said pass " +
 			"for all.",
-		Level: conformance.Robustness, Timing: true,
+		Level: conformance.Robustness, Timing: true, Serial: true,
 		Sends: "a request to which the application answers with a header and the beginning of a body, and then " +
 			"says nothing more",
 		Passes: "cuts the response off visibly when its timeout is over, and ends the application's work on the " +
