@@ -29,12 +29,12 @@ func TestKillMatrix(t *testing.T) {
 				t.Parallel()
 				url := command(t, schemeOf(fault), fault.Name)
 				cases := independent(app.New(url).Cases())
-				broken := brokenBy(t, url, cases, enough)
+				broken := brokenBy(t, url, cases, usual)
 				meant := slices.DeleteFunc(slices.Clone(cases), func(c conformance.Case) bool {
 					return !slices.Contains(fault.Breaks, c.Name) || slices.Contains(broken, c.Name)
 				})
 				if len(meant) > 0 { // some faults show with a listener and little patience only, as in TestMutants
-					broken = append(broken, brokenBy(t, listen(t, "tcp", schemeOf(fault), fault.Name), meant, patience)...)
+					broken = append(broken, brokenBy(t, listen(t, "tcp", schemeOf(fault), fault.Name), meant, hasty)...)
 				}
 				assert.NoError(t, matrix.Add(fault.Name, broken, fault.Breaks, len(cases), len(app.Cases())))
 			})

@@ -54,7 +54,7 @@ func TestPreflight(t *testing.T) {
 	first := []conformance.Case{*named(t, "fcgi/3.3/request-id-1")}
 	t.Run("an application that can do all", func(t *testing.T) {
 		target := app.New(listen(t, "tcp", "fcgi", "fcgi-app"))
-		report, err := conformance.Run(t.Context(), target, first, conformance.Options{Patience: patience})
+		report, err := conformance.Run(t.Context(), target, first, conformance.Options{Patience: hasty})
 		require.NoError(t, err)
 		assert.Equal(t, "app", report.Target.Role)
 		assert.Equal(t, "fastcgi", report.Target.Protocol)
@@ -82,7 +82,7 @@ func TestPreflight(t *testing.T) {
 		}()
 		target := app.New("fcgi://" + ln.Addr().String())
 		target.Vars = []string{"QUERY_STRING=binary"}
-		report, err := conformance.Run(t.Context(), target, first, conformance.Options{Patience: patience})
+		report, err := conformance.Run(t.Context(), target, first, conformance.Options{Patience: hasty})
 		require.NoError(t, err)
 		assert.Equal(t, "1", report.Target.Facts["connections at once"])
 		assert.Equal(t, "false", report.Target.Facts["echo application"])
@@ -111,7 +111,7 @@ func TestRevival(t *testing.T) {
 	cases, err := conformance.Select(target.Cases(), []string{
 		"fcgi/3.3/truncated-header-close", "fcgi/3.3/request-id-1", "fcgi/3.3/padding-1-all"})
 	require.NoError(t, err)
-	report, err := conformance.Run(context.Background(), target, cases, conformance.Options{Patience: patience, Jobs: 1})
+	report, err := conformance.Run(context.Background(), target, cases, conformance.Options{Patience: hasty, Jobs: 1})
 	require.NoError(t, err)
 	outcomes := map[string]conformance.Outcome{}
 	for _, r := range report.Results {

@@ -80,11 +80,43 @@ func listen(t *testing.T, dir string) []net.Listener {
 	return listeners
 }
 
-// The options of the runs here. Those with the right gateway have time on a busy machine; mutants fail anyway.
+// Here much runs side by side, with little patience to save time. What does not come out as wanted is run once more with
+// the patience that counts.
 var (
-	cleanOptions  = conformance.Options{Patience: time.Second}
-	mutantOptions = conformance.Options{Patience: 300 * time.Millisecond}
+	hasty   = conformance.Options{Patience: 300 * time.Millisecond}
+	usual   = conformance.Options{Patience: time.Second}
+	patient = conformance.Options{Patience: 3 * time.Second}
 )
+
+// judge says which cases do not come out as wanted, in the second run either.
+func judge(
+	t *testing.T, target func() *Target, cases []conformance.Case, first conformance.Options,
+	wanted func(*conformance.Case, conformance.Result) bool,
+) (left []string) {
+	for _, options := range []conformance.Options{first, patient} {
+		report, err := conformance.Run(context.Background(), target(), cases, options)
+		require.NoError(t, err)
+		again := []conformance.Case{}
+		left = nil
+		for i, r := range report.Results {
+			if !wanted(&cases[i], r) {
+				left = append(left, r.Name+": "+string(r.Outcome)+": "+r.Got)
+				again = append(again, cases[i])
+				again[len(again)-1].DependsOn = nil
+			}
+		}
+		if cases = again; len(cases) == 0 {
+			break
+		}
+		t.Log(left)
+	}
+	return left
+}
+
+func failed(_ *conformance.Case, r conformance.Result) bool {
+	return r.Outcome != conformance.SuiteError &&
+		(r.Outcome.Bad() || r.Outcome == conformance.Warn || r.Outcome == conformance.Info)
+}
 
 // memoryCase looks at the memory of this process, in which nothing else may happen then.
 const memoryCase = "fcgi-client/6.2/slow-client-no-memory-blowup"
@@ -105,13 +137,10 @@ func passAll(t *testing.T, scheme, selector string) {
 	cases, err := conformance.Select(Cases(), []string{selector})
 	require.NoError(t, err)
 	target := gateway(t, scheme, "")
-	report, err := conformance.Run(context.Background(), target, cases, cleanOptions)
-	require.NoError(t, err)
-	for i, r := range report.Results {
-		if target.Lacks(&cases[i]) == "" {
-			assert.Equal(t, conformance.Pass, r.Outcome, "%s: %s", r.Name, r.Got)
-		}
+	passed := func(c *conformance.Case, r conformance.Result) bool {
+		return r.Outcome == conformance.Pass || target.Lacks(c) != "" // as the run has found out
 	}
+	assert.Empty(t, judge(t, func() *Target { return target }, cases, usual, passed))
 }
 
 // schemeFor is how the application of a mutant is connected for the case.
@@ -124,19 +153,6 @@ func schemeFor(c *conformance.Case) string {
 		return protocol
 	}
 	return "fcgi"
-}
-
-// survivors says which cases do not fail with the mutant, and how they ended.
-func survivors(t *testing.T, scheme, fault string, cases []conformance.Case, options conformance.Options) (left []string) {
-	report, err := conformance.Run(context.Background(), gateway(t, scheme, fault), cases, options)
-	require.NoError(t, err)
-	for _, r := range report.Results {
-		bad := r.Outcome.Bad() || r.Outcome == conformance.Warn || r.Outcome == conformance.Info
-		if !bad || r.Outcome == conformance.SuiteError {
-			left = append(left, r.Name+": "+string(r.Outcome)+": "+r.Got)
-		}
-	}
-	return left
 }
 
 // TestMutants: no case passes with a mutant that breaks its requirement.
@@ -154,11 +170,12 @@ func TestMutants(t *testing.T) {
 		for scheme, cases := range broken {
 			t.Run(fault.Name+"/"+scheme, func(t *testing.T) {
 				t.Parallel()
-				options := mutantOptions
-				if scheme == "cgi" || fault.Name == "gateway/aborts-all" { // to start a program takes time, or to see a client go
-					options = cleanOptions
+				options := hasty
+				if scheme == "cgi" { // to start a program takes time
+					options = usual
 				}
-				assert.Empty(t, survivors(t, scheme, fault.Name, cases, options))
+				mutant := func() *Target { return gateway(t, scheme, fault.Name) }
+				assert.Empty(t, judge(t, mutant, cases, options, failed))
 			})
 		}
 	}
