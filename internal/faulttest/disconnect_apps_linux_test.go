@@ -66,11 +66,10 @@ var backends = []backend{
 		return &proxy.Handler{Target: &url.URL{Scheme: "http", Host: "app"}, Transport: transport}, w
 	}},
 	{"EGI", openEGI},
-	{"CGI", script("trap 'echo told >&3; exit' TERM", "", 1, time.Minute)},
-	{"CGI with a child", script("trap 'echo told >&3; wait; exit' TERM",
-		"(trap 'echo told >&3; exit' TERM; echo asked >&3; "+sleeps+") &", 2, time.Minute)},
+	{"CGI", script(exits, "", time.Minute)},
+	{"CGI with a child", script(exits, "("+exits+"; echo asked >&3; "+sleeps+") &", time.Minute)},
 	{"CGI, deaf", script("trap 'echo told >&3' TERM",
-		"(trap '' TERM; echo asked >&3; exec sleep 60) &", 1, 200*time.Millisecond)},
+		"(trap '' TERM; echo asked >&3; "+sleeps+") &", 300*time.Millisecond)},
 }
 
 func init() {
@@ -92,7 +91,7 @@ func openFastCGI(t *testing.T, s *state) (adapters.Handler, *witness) {
 		}
 		w.asked <- struct{}{}
 		<-c.gone
-		w.told <- time.Now()
+		w.tell()
 		c.conn.Close()
 	}()
 	c := &gangfcgi.Client{Address: a.socket, AbortGrace: time.Minute} // else its end would tell
@@ -101,7 +100,7 @@ func openFastCGI(t *testing.T, s *state) (adapters.Handler, *witness) {
 	switch {
 	case s.answers:
 		scene = "/events"
-	case s.unended:
+	case s.unended():
 		scene = "/deaf-look"
 	}
 	return adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
@@ -121,7 +120,7 @@ func openEGI(t *testing.T, s *state) (adapters.Handler, *witness) {
 		w.asked <- struct{}{}
 		select {
 		case <-r.Context().Done():
-			w.told <- time.Now()
+			w.tell()
 		case <-w.over:
 		}
 		return nil
@@ -152,7 +151,7 @@ func connWitness(t *testing.T, text string) (socket string, w *witness) {
 		io.WriteString(conn, text)
 		w.asked <- struct{}{}
 		if leaves(conn, w.over) {
-			w.told <- time.Now()
+			w.tell()
 		}
 	}()
 	t.Cleanup(func() { ln.Close() })
@@ -175,12 +174,14 @@ func leaves(conn net.Conn, over chan struct{}) (left bool) {
 	return left
 }
 
-// sleeps is how a shell sleeps: in pieces, since it may miss a signal that comes just before wait.
-const sleeps = "while :; do sleep 0.2 & wait $!; done"
+const (
+	sleeps = "while :; do sleep 0.2; done" // in pieces, for a signal may come when sleep is not executed yet
+	exits  = "trap 'echo told >&3; exit' TERM"
+)
 
 // script returns a backend that runs a shell script, which may begin with a child of its own. What runs holds a pipe
-// open and tells by it: each that it has begun, and as many of them as tells that they got SIGTERM.
-func script(trap, child string, tells int, grace time.Duration) func(*testing.T, *state) (adapters.Handler, *witness) {
+// open and tells by it: each that it has begun, and that it got SIGTERM. To be killed is to be told, too.
+func script(trap, child string, grace time.Duration) func(*testing.T, *state) (adapters.Handler, *witness) {
 	return func(t *testing.T, s *state) (adapters.Handler, *witness) {
 		fifo := filepath.Join(peer.Dir(t), "told")
 		require.NoError(t, unix.Mkfifo(fifo, 0o600))
@@ -199,7 +200,7 @@ func script(trap, child string, tells int, grace time.Duration) func(*testing.T,
 		go func() {
 			defer close(end)
 			defer r.Close()
-			w.listen(bufio.NewScanner(r), begun, tells, keep)
+			w.listen(bufio.NewScanner(r), begun, keep)
 		}()
 		w.rest = func(t *testing.T) {
 			select {
@@ -218,18 +219,26 @@ func script(trap, child string, tells int, grace time.Duration) func(*testing.T,
 }
 
 // listen takes what processes say until all have ended. With keep it holds their pipe until they have begun.
-func (w *witness) listen(lines *bufio.Scanner, begun, tells int, keep io.Closer) {
+func (w *witness) listen(lines *bufio.Scanner, begun int, keep io.Closer) {
 	for lines.Scan() {
 		switch lines.Text() {
 		case "asked":
 			if begun--; begun == 0 {
 				keep.Close()
+				time.Sleep(20 * time.Millisecond) // until they sleep
 				w.asked <- struct{}{}
 			}
 		case "told":
-			if tells--; tells == 0 {
-				w.told <- time.Now()
-			}
+			w.tell()
 		}
+	}
+	w.tell()
+}
+
+// tell notes that the application is told, the first time.
+func (w *witness) tell() {
+	select {
+	case w.told <- time.Now():
+	default:
 	}
 }

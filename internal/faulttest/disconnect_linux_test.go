@@ -1,9 +1,7 @@
 package faulttest
 
 import (
-	"context"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"strconv"
@@ -16,45 +14,31 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gangway-go/gangway/adapters"
-	"github.com/gangway-go/gangway/adapters/open"
+	"github.com/gangway-go/gangway/fastcgi/wire"
 )
 
 // A state is what goes on when a client leaves.
 type state struct {
 	name    string
-	send    func(*testing.T, net.Conn) // the request
-	answers bool                       // a part of the response has come
-	body    bool                       // there is one
-	unended bool                       // which has not come as a whole
-	unread  bool                       // bytes stay unread, whatever the backend reads of the body
-	floods  bool                       // so many bytes are sent that some stay unread
+	length  int    // of the body; -1 without one
+	body    string // what is sent of it
+	next    bool   // more requests are sent behind it
+	floods  bool   // so much more of it is sent that some stays unread
+	answers bool   // a part of the response has come
 }
-
-const (
-	host  = " HTTP/1.1\r\nHost: localhost\r\n"
-	begun = "POST /" + host + "Content-Length: 100000000\r\n\r\nbegun"
-)
-
-// pipelined are more requests than a buffer holds.
-var pipelined = strings.Repeat("GET /next"+host+"\r\n", 500)
 
 var states = []state{
-	{name: "silent", send: sends("GET /" + host + "\r\n")},
-	{name: "silent, next requests sent", send: sends("GET /" + host + "\r\n" + pipelined), unread: true},
-	{name: "silent, upload sent", body: true, send: sends("POST /" + host + "Content-Length: 4\r\n\r\nbody")},
-	{name: "silent, upload and next requests sent", body: true, unread: true,
-		send: sends("POST /" + host + "Content-Length: 4\r\n\r\nbody" + pipelined)},
-	{name: "silent, upload begun", send: sends(begun), body: true, unended: true},
-	{name: "silent, upload stuck", send: sends(begun), body: true, unended: true, unread: true, floods: true},
-	{name: "answer begun", send: sends("GET /" + host + "\r\n"), answers: true},
+	{name: "silent", length: -1},
+	{name: "silent, next requests sent", length: -1, next: true},
+	{name: "silent, upload sent", length: 4, body: "body"},
+	{name: "silent, upload and next requests sent", length: 4, body: "body", next: true},
+	{name: "silent, upload begun", length: 1e8, body: "begun"},
+	{name: "silent, upload stuck", length: 1e8, body: "begun", floods: true},
+	{name: "answer begun", length: -1, answers: true},
 }
 
-func sends(text string) func(*testing.T, net.Conn) {
-	return func(t *testing.T, c net.Conn) {
-		_, err := io.WriteString(c, text)
-		require.NoError(t, err)
-	}
-}
+// unended reports whether more of the body is to come.
+func (s *state) unended() bool { return s.length > len(s.body) }
 
 // A departure is a way to leave.
 type departure struct {
@@ -66,59 +50,40 @@ var departures = []departure{
 	{"FIN", func(c net.Conn) { c.Close() }},
 	{"RST", func(c net.Conn) { adapters.ResetConn(c) }},
 	{"half-close", func(c net.Conn) { c.(interface{ CloseWrite() error }).CloseWrite() }},
+	{"abort", func(c net.Conn) { c.Write(wire.AppendRecord(nil, wire.TypeAbortRequest, 1, nil)) }},
 }
 
 // A scene is a client that leaves.
 type scene struct {
+	frontend  *front
 	state     *state
 	departure *departure
 	backend   *backend
-	netHTTP   bool
 }
 
-// blind reports whether net/http does not notice: it reads in the background when it has read the whole body, and stops
-// at the first byte of the next request.
-func (s *scene) blind() bool {
-	return s.netHTTP && (s.state.unread || s.state.body && s.backend.name == "EGI")
-}
-
-// toldWithin is how soon an application must be told.
-const toldWithin = 2 * time.Second
-
-// run plays the scene and returns how long it takes until the application is told; ok is false if it is not in time.
-func (s *scene) run(t *testing.T) (took time.Duration, ok bool) {
+// run plays the scene and returns how long it takes until the application is told; ok is false if it is not in time. No
+// limit of time of ours would tell it.
+func (s *scene) run(t *testing.T, inTime time.Duration) (took time.Duration, ok bool) {
 	h, w := s.backend.open(t, s.state)
-	ln, err := open.Listen("http://127.0.0.1:0", h, open.ListenOptions{NetHTTP: s.netHTTP, Log: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	served := make(chan error, 1)
-	go func() { served <- ln.Serve() }()
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if !ok { // the application does not end
-			cancel()
-		}
-		err := ln.Shutdown(ctx)
-		assert.True(t, err == nil || !ok, "%v", err)
-		assert.NoError(t, <-served)
-	}()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(ln.String(), "http://"))
-	require.NoError(t, err)
+	conn, stop := s.frontend.connect(t, h)
+	defer func() { stop(ok) }()
 	defer conn.Close()
-	s.state.send(t, conn)
+	_, err := io.WriteString(conn, s.frontend.request(s.state))
+	require.NoError(t, err)
 	within(t, w.asked, "the application is asked")
 	if s.state.answers {
 		awaitPart(t, conn)
 	}
 	if s.state.floods {
-		flood(t, conn)
+		stuck := flood(t, conn, s.frontend.piece)
+		assert.True(t, stuck || s.frontend.spools, "the other side does not stop reading")
 	}
 	began := time.Now()
 	s.departure.leave(conn)
 	select {
 	case at := <-w.told:
 		took, ok = at.Sub(began), true
-	case <-time.After(toldWithin):
+	case <-time.After(inTime):
 		return 0, false
 	}
 	if w.rest != nil {
@@ -148,33 +113,27 @@ func awaitPart(t *testing.T, conn net.Conn) {
 	}
 }
 
-// flood sends until the other side stops reading, and not so much that the end of it would not get there.
-func flood(t *testing.T, conn net.Conn) {
+// flood sends until the other side stops reading, and not so much that the end of it would not get there. It reports
+// whether that happens.
+func flood(t *testing.T, conn net.Conn, piece string) bool {
 	t.Helper()
-	fd, piece := otherEnd(t, conn), make([]byte, 8<<10)
-	for total := 0; total < 64<<20; total += len(piece) {
-		_, err := conn.Write(piece)
+	unread := unreadOf(t, conn)
+	for total := 0; total < 8<<20; total += len(piece) {
+		_, err := io.WriteString(conn, piece)
 		require.NoError(t, err)
-		if staysUnread(fd) {
-			return
+		for i := 0; unread(); i++ { // and not just for the moment
+			if i == 20 {
+				return true
+			}
+			time.Sleep(time.Millisecond)
 		}
 	}
-	require.Fail(t, "the other side does not stop reading")
+	return false
 }
 
-// staysUnread reports whether there is something to read from fd, and not just for the moment.
-func staysUnread(fd int) bool {
-	for range 20 {
-		if n, err := unix.IoctlGetInt(fd, unix.TIOCINQ); n == 0 || err != nil {
-			return false
-		}
-		time.Sleep(time.Millisecond)
-	}
-	return true
-}
-
-// otherEnd returns the descriptor that the server, which runs in this process, has for conn.
-func otherEnd(t *testing.T, conn net.Conn) int {
+// unreadOf returns what reports whether something that was sent on conn is still unread. The other end is in this
+// process.
+func unreadOf(t *testing.T, conn net.Conn) func() bool {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
@@ -183,11 +142,14 @@ func otherEnd(t *testing.T, conn net.Conn) int {
 		local, err1 := unix.Getsockname(fd)
 		remote, err2 := unix.Getpeername(fd)
 		if err1 == nil && err2 == nil && isAddr(local, conn.RemoteAddr()) && isAddr(remote, conn.LocalAddr()) {
-			return fd
+			return func() bool {
+				n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
+				return n > 0 && err == nil
+			}
 		}
 	}
 	require.Fail(t, "the server has no such connection")
-	return 0
+	return nil
 }
 
 func isAddr(a unix.Sockaddr, b net.Addr) bool {
@@ -197,10 +159,17 @@ func isAddr(a unix.Sockaddr, b net.Addr) bool {
 
 // TestDisconnects: whatever goes on, an application is told when its client has left, and nothing is left of it.
 func TestDisconnects(t *testing.T) {
-	for _, s := range scenesOf(false) {
+	if file := os.Getenv(disconnectTable); file != "" {
+		measureDisconnects(t, file)
+		return
+	}
+	for _, s := range allScenes() {
+		if s.untold() {
+			continue
+		}
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
-			took, ok := s.run(t)
+			took, ok := s.run(t, patience)
 			assert.True(t, ok, "the application is not told")
 			t.Logf("told after %d ms", took.Milliseconds())
 		})
@@ -208,21 +177,17 @@ func TestDisconnects(t *testing.T) {
 }
 
 func (s *scene) String() string {
-	front := "http1"
-	if s.netHTTP {
-		front = "net-http"
-	}
-	return strings.Join([]string{front, s.backend.name, s.state.name, s.departure.name}, "/")
+	return strings.Join([]string{s.frontend.name, s.backend.name, s.state.name, s.departure.name}, "/")
 }
 
-// scenesOf returns all scenes, also those to which net/http is blind if it is to be told.
-func scenesOf(withBlind bool) (all []scene) {
-	for i := range states {
-		for j := range departures {
-			for k := range backends {
-				for _, netHTTP := range []bool{false, true} {
-					s := scene{&states[i], &departures[j], &backends[k], netHTTP}
-					if withBlind || !s.blind() {
+// allScenes returns what is possible of everything with everything. FastCGI and SCGI have one backend for all.
+func allScenes() (all []scene) {
+	for f := range fronts {
+		for st := range states {
+			for d := range departures {
+				for b := range backends {
+					s := scene{&fronts[f], &states[st], &departures[d], &backends[b]}
+					if fronts[f].can(&s) {
 						all = append(all, s)
 					}
 				}
