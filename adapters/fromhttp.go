@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +17,9 @@ import (
 )
 
 func fromHTTP(req *Request, r *http.Request, serverName string) error {
+	if r.Method == "PRI" { // the beginning of HTTP/2's preface without the rest, RFC 9113 3.4 and 11.6
+		return fmt.Errorf("%w: method PRI", ErrBadRequest)
+	}
 	*req = Request{
 		Method:        r.Method,
 		URI:           r.RequestURI,

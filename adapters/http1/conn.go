@@ -148,17 +148,19 @@ var errIdle = errors.New("http1: connection idle")
 
 // readHead returns the next head. While it waits for its first byte the connection holds no buffer.
 func (c *conn) readHead() (string, error) {
-	if c.r == c.w {
-		c.release()
-		if err := c.firstBytes(); err != nil {
-			return "", errIdle
-		}
-	}
 	line := 0
-	hurried := false
+	hurried, skipped := false, false
 	for {
-		if line == 0 && c.w-c.r >= 2 && c.buf[c.r] == '\r' && c.buf[c.r+1] == '\n' && !hurried {
+		if c.r == c.w {
+			c.release()
+			if err := c.firstBytes(); err != nil {
+				return "", errIdle
+			}
+		}
+		if line == 0 && c.w-c.r >= 2 && c.buf[c.r] == '\r' && c.buf[c.r+1] == '\n' && !skipped {
 			c.r += 2 // one empty line before the request line, RFC 9112 2.2
+			hurried, skipped = false, true
+			continue
 		}
 		b := c.buf[c.r:c.w]
 		if len(b) > 0 && !adapters.ValidName(string(b[:1])) && b[0] != '\r' {

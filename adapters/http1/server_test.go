@@ -591,3 +591,16 @@ func TestReadableAtOnce(t *testing.T) {
 		assert.Regexp(t, "\r\n\r\n"+want+"$", string(got), request)
 	}
 }
+
+// A connection on which only an empty line came is idle.
+func TestEmptyLineIsNoRequest(t *testing.T) {
+	s, addr := start(t, echo)
+	c := dial(t, addr)
+	_, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx\r\n")
+	require.NoError(t, err)
+	_, err = http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	require.NoError(t, s.Shutdown(t.Context()))
+	_, err = c.Read(make([]byte, 1))
+	assert.Equal(t, io.EOF, err, "and no 408")
+}
