@@ -63,6 +63,10 @@ kill-matrix: ## run all conformance cases on all mutants and write which fail: c
 smuggling-table: ## try the smuggling corpus on well-known servers and write docs/smuggling.md
 	GANGWAY_SMUGGLING_TABLE=$(CURDIR)/docs/smuggling.md go test -count=1 -run 'TestSmuggling$$' ./internal/faulttest
 
+.PHONY: disconnect-table
+disconnect-table: ## measure when applications learn that their client has left and write docs/disconnects.md
+	GANGWAY_DISCONNECT_TABLE=$(CURDIR)/docs/disconnects.md go test -count=1 -run 'TestDisconnects$$' ./internal/faulttest
+
 .PHONY: clean
 clean: ## remove what the other targets built
 	rm -rf bin

@@ -212,6 +212,7 @@ func script(trap, child string, grace time.Duration) func(*testing.T, *state) (a
 		t.Cleanup(func() {
 			assert.NoError(t, c.Close())
 			keep.Close()
+			r.SetReadDeadline(time.Now())
 			<-end
 		})
 		return c, w

@@ -36,7 +36,7 @@ var fronts = []front{
 	{name: "http1", title: "HTTP/1.1, read by gangway", listen: "http://127.0.0.1:0",
 		request: httpRequest, piece: flooding,
 		about: `A half-close counts as gone. Clients are watched from 25 to 50 ms after their request's begin on, since
-most requests are over by then: here each client leaves as soon as the application has been asked.`},
+most requests are over by then: here each client leaves as soon as the application has been asked, CGI's 20 ms later.`},
 	{name: "net-http", title: "HTTP/1.1, read by net/http (`--http net`, TLS)", listen: "http://127.0.0.1:0",
 		options: open.ListenOptions{NetHTTP: true}, request: httpRequest, piece: flooding,
 		about: `Net/http reads in the background when it has read the whole body, and stops at the first byte of the next
