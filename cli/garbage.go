@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync/atomic"
+	"sync"
 )
 
 // spareHeap is how much garbage may gather, in bytes, before it is collected, even if less is in use.
@@ -19,16 +19,20 @@ func collectRarely() (end func()) {
 		return func() {}
 	}
 	before := debug.SetGCPercent(gcPercent(0))
-	var ended atomic.Bool
+	var mu sync.Mutex
+	ended := false
 	afterCollection(func() (again bool) {
-		if ended.Load() {
-			return false
+		mu.Lock()
+		defer mu.Unlock()
+		if !ended {
+			debug.SetGCPercent(gcPercent(inUse()))
 		}
-		debug.SetGCPercent(gcPercent(inUse()))
-		return true
+		return !ended
 	})
 	return func() {
-		ended.Store(true)
+		mu.Lock()
+		defer mu.Unlock()
+		ended = true
 		debug.SetGCPercent(before)
 	}
 }

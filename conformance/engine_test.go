@@ -145,7 +145,7 @@ func deadly(p *patient, later time.Duration) func(*T) {
 // victim fails if the target is dead, as a case that runs beside a deadly one does.
 func victim(p *patient) func(*T) {
 	return func(t *T) {
-		t.Sleep(20 * time.Millisecond)
+		t.Sleep(200 * time.Millisecond)
 		t.Check(!p.dead.Load(), "dead")
 	}
 }
@@ -159,7 +159,7 @@ func TestCrashIsBlamedOnItsCase(t *testing.T) {
 				{Name: "a/1/beside", Level: Must, Run: victim(p)}, {Name: "a/1/after", Level: Must, Run: victim(p)},
 				{Name: "a/1/alone", Level: Must, Serial: true, Run: victim(p)},
 			}
-			report, err := Run(t.Context(), p, cases, Options{Patience: 20 * time.Millisecond})
+			report, err := Run(t.Context(), p, cases, Options{Patience: 200 * time.Millisecond})
 			require.NoError(t, err)
 			got := map[string]Outcome{}
 			for _, r := range report.Results {

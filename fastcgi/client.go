@@ -113,7 +113,7 @@ func (c *Client) Close() error {
 func (c *Client) ask(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
 	resp, x, err := c.try(ctx, req, false)
 	if err != nil && x != nil && x.repeatable() {
-		resp, _, err = c.try(ctx, req, true)
+		resp, _, err = c.try(ctx, x.req, true)
 	}
 	return resp, err
 }

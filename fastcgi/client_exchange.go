@@ -1,6 +1,7 @@
 package fastcgi
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -45,9 +46,10 @@ type exchange struct {
 	cutShort bool          // one was not written to its end; guarded by writing
 
 	// For another attempt.
-	written   bool  // something was sent
-	consumed  bool  // Request.Body may have been read
-	bodyStart int64 // where it began, if it can be read again; else -1
+	written   bool   // something was sent
+	consumed  bool   // Request.Body may have been read
+	bodyStart int64  // where it began, if it can be read again; else -1
+	inlined   []byte // what was read of it for the first write, whose buffer has it
 
 	mu       sync.Mutex
 	err      error // why the exchange is over; io.EOF after a complete response
@@ -83,6 +85,9 @@ func (x *exchange) start() error {
 		x.watch()
 	}
 	n, err := x.conn.Write(head)
+	if n == 0 && err != nil {
+		x.keepBody()
+	}
 	if cap(head) <= maxPooledWrite {
 		*buf = head
 		writeBuffers.Put(buf)
@@ -143,6 +148,15 @@ func (x *exchange) noteBody() {
 		if at, err := s.Seek(0, io.SeekCurrent); err == nil {
 			x.bodyStart = at
 		}
+	}
+}
+
+// keepBody lets a body that was read for nothing be read again.
+func (x *exchange) keepBody() {
+	if x.inlined != nil && x.bodyStart < 0 {
+		req := *x.req
+		req.Body = bytes.NewReader(bytes.Clone(x.inlined))
+		x.req, x.bodyStart = &req, 0
 	}
 }
 

@@ -106,5 +106,6 @@ func (x *exchange) appendBody(dst []byte) ([]byte, error) {
 	if _, err := io.ReadFull(x.req.Body, dst[n:]); err != nil {
 		return dst, bodyError(wire.TypeStdin, err)
 	}
+	x.inlined = dst[n:]
 	return wire.AppendEnd(dst, wire.TypeStdin, x.conn.id), nil
 }

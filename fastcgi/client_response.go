@@ -230,7 +230,10 @@ func (x *exchange) broke(err error) error {
 		why = fmt.Errorf("%w: it closed the connection before FCGI_END_REQUEST", adapters.ErrTruncated)
 	}
 	if op := (*net.OpError)(nil); errors.As(err, &op) {
-		why = fmt.Errorf("%w (%w)", why, op.Err)
+		err = op.Err
+	}
+	if err != io.EOF {
+		why = fmt.Errorf("%w (%w)", why, err)
 	}
 	return x.fail(why)
 }

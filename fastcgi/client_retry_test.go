@@ -1,6 +1,7 @@
 package fastcgi_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -125,20 +126,32 @@ func TestClientRetry(t *testing.T) {
 	}
 }
 
-// TestClientRetriesUnwritten: nothing was written, so even a POST is sent again.
+// TestClientRetriesUnwritten: nothing was written, so even a POST is sent again, with all of its body.
 func TestClientRetriesUnwritten(t *testing.T) {
-	c, a := listen(t, answering(hello))
-	dials := 0
-	c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, network, address)
-		if dials++; dials == 1 {
-			return brokenPipe{conn}, err
-		}
-		return conn, err
+	for name, body := range map[string]io.Reader{
+		"seekable": strings.NewReader("body"), "there": bytes.NewBufferString("body"),
+		"to come": io.MultiReader(strings.NewReader("body")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := listen(t, func(p *peer) {
+				if r, ok := p.request(); ok { // the first connection is closed
+					p.say(response(r.id, "Status: 200\n\n"+r.stdin))
+				}
+			})
+			dials := 0
+			c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := new(net.Dialer).DialContext(ctx, network, address)
+				if dials++; dials == 1 {
+					return brokenPipe{conn}, err
+				}
+				return conn, err
+			}
+			_, got, err := do(c, post(body, 4))
+			require.NoError(t, err)
+			assert.Equal(t, "body", got)
+			assert.Equal(t, 2, dials)
+		})
 	}
-	wantHello(t, c, post(strings.NewReader("x"), 1))
-	wantHello(t, c, post(io.MultiReader(strings.NewReader("x")), 1))
-	assert.Equal(t, 2, a.connections())
 }
 
 type brokenPipe struct{ net.Conn }

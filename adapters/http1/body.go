@@ -283,8 +283,10 @@ func (b *body) outlasts() bool {
 func (b *body) shut() {
 	b.over.Store(true)
 	if !b.reading.TryLock() {
-		b.c.nc.SetReadDeadline(time.Unix(1, 0))
-		b.reading.Lock()
+		for ok := false; !ok; ok = b.reading.TryLock() {
+			b.c.nc.SetReadDeadline(time.Unix(1, 0)) // which the reader may be about to replace
+			time.Sleep(50 * time.Microsecond)
+		}
 		b.c.deadline = time.Unix(1, 0)
 	}
 	b.reading.Unlock()

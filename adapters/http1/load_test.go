@@ -98,7 +98,7 @@ func TestDrain(t *testing.T) {
 			young := serve(t, adapters.HandlerFunc(reference), second)
 			shut := make(chan error, 1)
 			go func() {
-				for old.begun.Load() < 1000 {
+				for old.begun.Load() < 1000 && t.Context().Err() == nil {
 					time.Sleep(time.Millisecond)
 				}
 				shut <- old.Shutdown(t.Context())

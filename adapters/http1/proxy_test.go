@@ -161,7 +161,7 @@ func TestProxies(t *testing.T) {
 }
 
 // Bodies that nobody reads: of a small one the Server takes the rest and keeps the connection.
-const small, large = 200 << 10, 10 << 20
+const small, large = 200 << 10, 2 << 20
 
 // beRefused sends bodies up to n bytes that nobody reads, of known and of unknown length.
 func (v *visitor) beRefused(n int) {

@@ -58,7 +58,7 @@ func (s *Server) writeTimeout() time.Duration  { return cmp.Or(s.WriteTimeout, t
 func (s *Server) maxHeader() int               { return cmp.Or(s.MaxHeader, 64<<10) }
 
 // Serve accepts connections of ln until it fails or the server is shut down: then it returns net.ErrClosed. It closes
-// ln. Serve may be called for several listeners.
+// ln. Serve may be called for several listeners. Only Shutdown ends the goroutines that wait for connections.
 func (s *Server) Serve(ln net.Listener) error {
 	defer ln.Close()
 	if !s.begun(ln) {

@@ -395,7 +395,7 @@ func TestClientGoneWithinTheBody(t *testing.T) {
 
 func TestTimeouts(t *testing.T) {
 	quick := func(s *Server) {
-		s.HeaderTimeout, s.IdleTimeout, s.BodyTimeout = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+		s.HeaderTimeout, s.IdleTimeout, s.BodyTimeout = 500*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond
 	}
 	_, addr := start(t, echo, quick)
 	assert.Empty(t, ask(t, addr, ""), "nothing sent")
@@ -439,6 +439,11 @@ func TestShutdown(t *testing.T) {
 	require.NoError(t, err)
 	io.WriteString(slow, "GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
 	<-begun
+	accepted := func() bool {
+		open, _ := s.Conns()
+		return open == 3
+	}
+	require.Eventually(t, accepted, 20*time.Second, time.Millisecond)
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(context.Background()) }()
 	for _, c := range []net.Conn{idle, fresh} {

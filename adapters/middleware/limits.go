@@ -84,7 +84,7 @@ func limitError(status int, err error) error {
 func (l *Limits) admit(ctx context.Context, req *adapters.Request, next adapters.Handler, running *atomic.Int64) (
 	resp *adapters.Response, err error,
 ) {
-	w := &underway{limits: l, running: running}
+	w := &underway{limits: l, running: running, ctx: lazyctx.Context{Parent: ctx}}
 	defer func() {
 		if resp == nil { // also after a panic
 			w.release()
@@ -96,7 +96,7 @@ func (l *Limits) admit(ctx context.Context, req *adapters.Request, next adapters
 			Err: fmt.Errorf("%w: %d requests at once (limit requests)", adapters.ErrBusy, l.Requests),
 		}
 	}
-	resp, err = next.Serve(w.start(ctx), w.request(req))
+	resp, err = next.Serve(w.start(), w.request(req))
 	if late := w.silence.stop(); late != nil { // ctx is cancelled, so a response is no use
 		if err == nil {
 			resp.Body.Close()
@@ -123,11 +123,10 @@ type underway struct {
 	over atomic.Bool // the body was too large
 }
 
-func (w *underway) start(ctx context.Context) context.Context {
+func (w *underway) start() context.Context {
 	if w.limits.Timeout <= 0 {
-		return ctx
+		return w.ctx.Parent
 	}
-	w.ctx.Parent = ctx
 	w.silence.start(w.limits.Timeout, w.ctx.Cancel)
 	return &w.ctx
 }

@@ -25,7 +25,7 @@ const (
 	// patience bounds what must happen.
 	patience = 20 * time.Second
 	// moment bounds what must not happen: whoever has not done it after a moment is taken to never do it.
-	moment = time.Second
+	moment = 1500 * time.Millisecond
 )
 
 // An app is a FastCGI application that misbehaves as the path of a request wants it, see scenes.

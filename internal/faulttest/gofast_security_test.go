@@ -61,6 +61,7 @@ func TestGofastS2ScriptGuess(t *testing.T) {
 	dir := tree(t, "evil.php", "a.txt")
 	for _, tt := range []struct{ target, control string }{
 		{"/evil.php.jpg", "/evil.php"}, {"/evil.phpfoo", "/evil.php"}, {"/evil.php%00.jpg", "/evil.php"},
+		{"/evil.PHP", "/evil.PHP"},       // a file system that ignores case has it
 		{"/a.txt/x.php", "/a.txt/x.php"}, // php's cgi.fix_pathinfo makes that a.txt
 	} {
 		scriptTrial(t, dir, tt.target, dir+tt.control)

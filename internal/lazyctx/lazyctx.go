@@ -23,9 +23,10 @@ type Context struct {
 func (c *Context) Cancel(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.made != nil {
+	switch {
+	case c.made != nil:
 		c.cancel(cause)
-	} else if !c.over {
+	case !c.over && c.Parent.Err() == nil:
 		c.over, c.cause = true, cause
 	}
 }
@@ -35,7 +36,11 @@ func (c *Context) current(waitedFor bool) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.made == nil && (waitedFor || c.over) {
-		c.made, c.cancel = context.WithCancelCause(c.Parent)
+		parent := c.Parent
+		if c.over {
+			parent = context.WithoutCancel(parent) // which may have ended since
+		}
+		c.made, c.cancel = context.WithCancelCause(parent)
 		if c.over {
 			c.cancel(c.cause)
 		}

@@ -29,6 +29,7 @@ func TestContext(t *testing.T) {
 		{"no cause", func(_, own context.CancelCauseFunc) { own(nil) }},
 		{"twice", func(_, own context.CancelCauseFunc) { own(errOwn); own(nil) }},
 		{"parent, then own", func(parent, own context.CancelCauseFunc) { parent(errParent); own(errOwn) }},
+		{"own, then parent", func(parent, own context.CancelCauseFunc) { own(errOwn); parent(errParent) }},
 	}
 	for _, tt := range tests {
 		for _, waitedFor := range []bool{false, true} {
@@ -68,6 +69,17 @@ func TestDeadline(t *testing.T) {
 	got, ok := (&lazyctx.Context{Parent: parent}).Deadline()
 	assert.True(t, ok)
 	assert.Equal(t, want, got)
+}
+
+func TestExpiredParent(t *testing.T) {
+	parent, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	c := &lazyctx.Context{Parent: parent}
+	for range 2 {
+		assert.Equal(t, context.DeadlineExceeded, c.Err())
+		c.Cancel(nil)
+	}
+	assert.Equal(t, context.DeadlineExceeded, context.Cause(c))
 }
 
 func TestNoAllocations(t *testing.T) {

@@ -4,6 +4,7 @@ package peer
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -52,10 +53,14 @@ func Dir(t testing.TB) string {
 // FreeAddress returns a TCP address of loopback on which nobody listens.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer ln.Close()
-	return ln.Addr().String()
+	for {
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000)))
+		if err == nil {
+			defer ln.Close()
+			return ln.Addr().String()
+		}
+		require.NoError(t, t.Context().Err(), err)
+	}
 }
 
 // write writes a file that everybody may read.
