@@ -33,6 +33,7 @@ type fcgiExchange struct {
 	misread error
 	count   int
 	begun   bool
+	kept    atomic.Bool // though it was aborted
 }
 
 func newFCGIExchange(ctx context.Context, conn *keptConn, vars []Var, body io.Reader) *fcgiExchange {
@@ -47,7 +48,7 @@ func (x *fcgiExchange) abort() {
 	if x.conn.backend.fault.is("short-body-ends-well") {
 		<-x.sent
 	}
-	if !x.conn.misabort() {
+	if !x.misabort() {
 		x.conn.Close()
 	}
 }

@@ -234,13 +234,14 @@ func (b *fcgiBackend) misdirect(vars []Var) error {
 }
 
 // misabort does what some faults do instead of an abort.
-func (c *keptConn) misabort() bool {
-	b := c.backend
+func (x *fcgiExchange) misabort() bool {
+	b := x.conn.backend
 	switch {
 	case b.fault.is("works-for-nobody"):
 		return true
 	case b.fault.is("keeps-aborted"):
-		c.SetReadDeadline(time.Unix(1, 0))
+		x.kept.Store(true)
+		x.conn.SetReadDeadline(time.Unix(1, 0))
 		return true
 	case b.fault.is("aborts-all"):
 		b.mu.Lock()
@@ -266,7 +267,7 @@ func (x *fcgiExchange) miskeep() bool {
 		}
 		return ended
 	case "keeps-aborted":
-		return x.whole
+		return x.whole && x.kept.Load()
 	}
 	return false
 }

@@ -52,6 +52,7 @@ func judged(
 	results := map[string]conformance.Result{}
 	for i, result := range outcomes(t, target, cases, 500*time.Millisecond) {
 		if !wanted(result) {
+			t.Logf("once more: %s: %s %s", result.Name, result.Outcome, result.Got)
 			alone := cases[i]
 			alone.DependsOn = nil
 			result = outcomes(t, target, []conformance.Case{alone}, 3*time.Second)[0]

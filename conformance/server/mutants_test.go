@@ -108,7 +108,7 @@ func judge(
 		if cases = again; len(cases) == 0 {
 			break
 		}
-		t.Log(left)
+		t.Log("not as wanted: ", left)
 	}
 	return left
 }
