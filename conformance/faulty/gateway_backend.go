@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -49,7 +50,10 @@ func newBackend(address string, f fault, timeout time.Duration, log io.Writer) (
 	if err != nil {
 		return nil, err
 	}
-	d := dialer{network: "tcp", address: u.Host, timeout: timeout, fault: f, mis: misspeechOf(f), again: new(atomic.Int32)}
+	protocol, _, _ := strings.Cut(u.Scheme, "+")
+	d := dialer{
+		network: "tcp", address: u.Host, timeout: timeout, fault: f, mis: misspeechOf(f, protocol), again: new(atomic.Int32),
+	}
 	if u.Host == "" {
 		d.network, d.address = "unix", u.Path
 	}

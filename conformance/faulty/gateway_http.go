@@ -241,6 +241,7 @@ func (g *Gateway) declared(r *gatewayRequest, value string) error {
 	if value == "" || strings.Trim(value, "0123456789") != "" {
 		return refuse(http.StatusBadRequest)
 	}
+	r.length = 0 // of which a mutant may have thought something else
 	for _, digit := range value {
 		if r.length = 10*r.length + int64(digit-'0'); r.length > maxBody {
 			return refuse(http.StatusRequestEntityTooLarge)

@@ -26,11 +26,15 @@ type misspeech struct {
 	heard  func(x *streamExchange, p []byte, n int, err error) (int, error) // of SCGI and uwsgi: what is read
 }
 
-// misspeechOf is the misspeech with that name, or one that is right.
-func misspeechOf(f fault) *misspeech {
-	for _, list := range [][]misspeech{misspeechSent, misspeechRecords, misspeechEnds, misspeechStreams} {
-		if i := slices.IndexFunc(list, func(m misspeech) bool { return f.is(m.slug) }); i >= 0 {
-			return &list[i]
+// misspeechOf is the misspeech with that name, or one that is right. What it does to bytes before the body it does in
+// the protocol that it breaks.
+func misspeechOf(f fault, protocol string) *misspeech {
+	for _, m := range slices.Concat(misspeechSent, misspeechRecords, misspeechEnds, misspeechStreams) {
+		if f.is(m.slug) {
+			if !strings.Contains(m.breaks, protocol+"-client/") {
+				m.head = nil
+			}
+			return &m
 		}
 	}
 	return &misspeech{}
