@@ -133,5 +133,4 @@ func TestKillMatrix(t *testing.T) {
 			})
 		}
 	})
-	require.NoError(t, matrix.Write())
 }

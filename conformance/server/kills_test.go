@@ -31,7 +31,6 @@ func TestKillMatrix(t *testing.T) {
 			})
 		}
 	})
-	require.NoError(t, matrix.Write())
 }
 
 // broken are the cases that fail with the fault, each over the protocol for which it is.

@@ -32,7 +32,7 @@ func From(file string) *Matrix {
 	return &Matrix{path: filepath.Join(folder, file)}
 }
 
-// Add notes the cases that a mutant fails, and how many were run. The error says that they are more than a twentieth of
+// Add notes the cases that a mutant fails, and how many were run, and writes the file anew. The error says that they are more than a twentieth of
 // those of its role, so that the mutant has more than one fault, or that one of those it is meant for is not there.
 func (m *Matrix) Add(mutant string, broken, meant []string, run, role int) error {
 	slices.Sort(broken)
@@ -48,6 +48,9 @@ func (m *Matrix) Add(mutant string, broken, meant []string, run, role int) error
 	m.mu.Lock()
 	m.lines = append(m.lines, b.String())
 	m.mu.Unlock()
+	if err := m.write(); err != nil { // so that nothing is lost if the run is ended
+		return err
+	}
 	for _, name := range meant {
 		if !slices.Contains(broken, name) {
 			return fmt.Errorf("%s: %s passes", mutant, name)
@@ -59,8 +62,7 @@ func (m *Matrix) Add(mutant string, broken, meant []string, run, role int) error
 	return nil
 }
 
-// Write writes the file.
-func (m *Matrix) Write() error {
+func (m *Matrix) write() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	slices.Sort(m.lines)
