@@ -235,7 +235,9 @@ var misanswersForm = []misanswer{
 	},
 }
 
-func isCRLF(line string) bool { return strings.HasSuffix(line, "\r\n") }
+func isCRLF(line string) bool {
+	return strings.HasSuffix(line, "\r\n")
+}
 
 // misanswersRedirect are about Location, RFC 3875 sections 6.2.2 to 6.2.4 and 6.3.2.
 var misanswersRedirect = []misanswer{

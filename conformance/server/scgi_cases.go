@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gangway-go/gangway/conformance"
@@ -16,7 +17,9 @@ const (
 )
 
 // scgiCases are the cases of SCGI.
-func scgiCases() []conformance.Case { return append(scgi3, scgi2...) }
+func scgiCases() []conformance.Case {
+	return slices.Concat(scgi3, scgi2)
+}
 
 // scgi3 are the cases of SCGI sections 3 and 4, the form of a request.
 var scgi3 = []conformance.Case{

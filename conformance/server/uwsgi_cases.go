@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gangway-go/gangway/conformance"
@@ -15,7 +16,9 @@ const (
 )
 
 // uwsgiCases are the cases of the uwsgi protocol.
-func uwsgiCases() []conformance.Case { return append(uwsgiRequests, uwsgiResponses...) }
+func uwsgiCases() []conformance.Case {
+	return slices.Concat(uwsgiRequests, uwsgiResponses)
+}
 
 // uwsgiRequests are the cases about what the server sends.
 var uwsgiRequests = []conformance.Case{
