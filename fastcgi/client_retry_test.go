@@ -157,3 +157,12 @@ func TestClientRetriesUnwritten(t *testing.T) {
 type brokenPipe struct{ net.Conn }
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+// The error of a lost connection says what the system said of it.
+func TestClientSaysWhyConnectionBroke(t *testing.T) {
+	c, _ := listen(t, func(p *peer) {
+		io.ReadFull(p, make([]byte, 1)) // the rest is unread, so that closing is a reset
+	})
+	_, _, err := do(c, post(strings.NewReader("x"), 1))
+	assert.ErrorContains(t, err, "connection reset by peer")
+}

@@ -609,3 +609,16 @@ func TestEmptyLineIsNoRequest(t *testing.T) {
 	_, err = c.Read(make([]byte, 1))
 	assert.Equal(t, io.EOF, err, "and no 408")
 }
+
+// A goroutine that has served a connection waits for another one.
+func TestGoroutinesServeAgain(t *testing.T) {
+	var s *Server
+	s, addr := start(t, func(context.Context, *adapters.Request) (*adapters.Response, error) {
+		return adapters.Reply(200, "text/plain", fmt.Sprint("spare ", s.spare.Load())), nil
+	})
+	for range 3 {
+		assert.Contains(t, ask(t, addr, "GET / "+last+"\r\n"), "spare 0")
+		one := func() bool { return s.spare.Load() == 1 }
+		require.Eventually(t, one, 20*time.Second, time.Millisecond)
+	}
+}
