@@ -26,19 +26,26 @@ func eachKind(t *testing.T, test func(t *testing.T, c *sockio.Conn, far net.Conn
 	for _, network := range []string{"tcp", "unix", "pipe"} {
 		t.Run(network, func(t *testing.T) {
 			near, far := connect(t, network)
-			t.Cleanup(func() {
-				near.Close()
-				far.Close()
-			})
 			test(t, sockio.New(near), far)
 		})
 	}
 }
 
+// connect returns both ends of a connection, which are closed at the end of the test.
 func connect(t *testing.T, network string) (near, far net.Conn) {
 	if network == "pipe" {
-		return net.Pipe()
+		near, far = net.Pipe()
+	} else {
+		near, far = dial(t, network)
 	}
+	t.Cleanup(func() {
+		near.Close()
+		far.Close()
+	})
+	return near, far
+}
+
+func dial(t *testing.T, network string) (near, far net.Conn) {
 	address := "127.0.0.1:0"
 	if network == "unix" {
 		address = filepath.Join(t.TempDir(), "socket")
@@ -75,7 +82,6 @@ func TestRead(t *testing.T) {
 
 func TestReadNothing(t *testing.T) {
 	c, _ := connect(t, "unix")
-	defer c.Close()
 	n, err := sockio.New(c).Read(nil)
 	assert.NoError(t, err)
 	assert.Zero(t, n)
@@ -167,8 +173,6 @@ func TestQuiet(t *testing.T) {
 	} {
 		t.Run(end.name, func(t *testing.T) {
 			near, far := connect(t, "tcp")
-			defer near.Close()
-			defer far.Close()
 			c := sockio.New(near)
 			assert.True(t, c.Quiet())
 			end.act(c, far)
@@ -185,9 +189,7 @@ type wrapped struct{ *net.UnixConn }
 func (wrapped) Read([]byte) (int, error) { return 0, io.ErrNoProgress }
 
 func TestWrapped(t *testing.T) {
-	near, far := connect(t, "unix")
-	defer near.Close()
-	defer far.Close()
+	near, _ := connect(t, "unix")
 	_, err := sockio.New(wrapped{near.(*net.UnixConn)}).Read(make([]byte, 1))
 	assert.Equal(t, io.ErrNoProgress, err)
 }
@@ -236,8 +238,6 @@ func TestReadLent(t *testing.T) {
 
 func TestNoAllocations(t *testing.T) {
 	near, far := connect(t, "unix")
-	defer near.Close()
-	defer far.Close()
 	c, d := sockio.New(near), sockio.New(far)
 	b := make([]byte, 10)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
