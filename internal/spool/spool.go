@@ -63,7 +63,6 @@ func Read(r io.Reader, memory, limit int64) (Body, error) {
 	for err == nil && int64(len(b)) <= memory {
 		b, err = in.fill(slices.Grow(b, len(b)))
 	}
-	*pooled = b
 	if err != nil && err != io.EOF {
 		return Body{}, err
 	}
