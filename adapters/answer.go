@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,8 +17,8 @@ import (
 // as long as nothing was written.
 //
 // whole reports whether w has a complete response, so that its end may look like one. err is what h, its response or w
-// failed with; if it was w the error wraps [ErrAborted].
-func Answer(ctx context.Context, w io.Writer, h Handler, req *Request) (whole bool, err error) {
+// failed with, as r reports it; if it was w the error wraps [ErrAborted].
+func Answer(ctx context.Context, w io.Writer, h Handler, req *Request, r *Reporter) (whole bool, err error) {
 	a := answerWriters.Get().(*answerWriter)
 	defer a.release()
 	a.w = w
@@ -31,6 +32,7 @@ func Answer(ctx context.Context, w io.Writer, h Handler, req *Request) (whole bo
 		a.Flush()
 	case StatusOf(err) != StatusClientGone:
 		a.buf = a.buf[:0]
+		err = r.Report(req, err)
 		return a.answer(req, Failure(err)) == nil, err
 	}
 	return err == nil, err
@@ -45,13 +47,27 @@ func LogFailure(ctx context.Context, log *slog.Logger, err error) {
 	case status < http.StatusInternalServerError:
 		level = slog.LevelInfo
 	}
+	if limit := LimitOf(err); limit != "" {
+		log = log.With("limit", limit)
+	}
+	if i := (*Incident)(nil); errors.As(err, &i) {
+		log = log.With("error_id", i.ID)
+	}
 	log.Log(ctx, level, "request failed", "status", status, "error", err)
 }
 
-// Failure returns the response to a request that failed with err.
+// Failure returns the response to a request that failed with err: nothing in it is about the inside of the gateway, but
+// what an [*Incident] says.
 func Failure(err error) *Response {
 	status := StatusOf(err)
-	resp := Reply(status, "text/plain; charset=utf-8", ErrorText(status))
+	text, i := ErrorText(status), (*Incident)(nil)
+	if errors.As(err, &i) {
+		text += "error id " + safeID(i.ID) + "\n"
+	}
+	resp := Reply(status, "text/plain; charset=utf-8", text)
+	if i != nil && i.Status != "" {
+		resp.Header.Add("Proxy-Status", i.Status)
+	}
 	if wait := RetryAfter(err); wait > 0 {
 		resp.Header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	}

@@ -49,6 +49,7 @@ type Error struct {
 	Addr       string        // the application's address; may be empty
 	Status     int           // HTTP status; 0 means that Err decides
 	RetryAfter time.Duration // when another try may succeed; 0 means unknown
+	Limit      string        // the limit that was reached, as docs/limits.md names it; empty if it was none
 	Err        error
 }
 
@@ -58,7 +59,11 @@ func (e *Error) Error() string {
 	if e.Addr != "" {
 		s += " " + e.Addr
 	}
-	return s + ": " + e.Err.Error()
+	s += ": " + e.Err.Error()
+	if e.Limit != "" {
+		s += " (limit " + e.Limit + ")"
+	}
+	return s
 }
 
 // Unwrap returns Err.
@@ -127,15 +132,18 @@ func Failed(ctx context.Context, op, addr string, kind, err error) *Error {
 	if ctx.Err() != nil {
 		err, kind = context.Cause(ctx), ErrAborted
 	}
+	dial := false
 	if ne, ok := err.(*net.OpError); ok {
-		err = ne.Err // op and addr say the rest
+		err, dial = ne.Err, ne.Op == "dial" // op and addr say the rest
 	}
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, syscall.EAGAIN) && !errors.Is(err, ErrBusy): // it calls itself a time-out
 		err = fmt.Errorf("%w: %w", ErrBusy, err)
 	case !errors.Is(err, ErrBusy) && !errors.Is(err, ErrTimeout) && errors.As(err, &timeout) && timeout.Timeout():
-		err = fmt.Errorf("%w: %w", ErrTimeout, err)
+		if err = fmt.Errorf("%w: %w", ErrTimeout, err); dial {
+			err = ConnectTimeout(err)
+		}
 	case sentinelStatus(err) == 0:
 		err = fmt.Errorf("%w: %w", kind, err)
 	}
@@ -150,4 +158,14 @@ func RetryAfter(err error) time.Duration {
 		}
 	}
 	return 0
+}
+
+// LimitOf returns the name of the limit that err is about; empty if it is about none.
+func LimitOf(err error) string {
+	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
+		if e.Limit != "" {
+			return e.Limit
+		}
+	}
+	return ""
 }
