@@ -4,6 +4,7 @@ package killmatrix
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,7 @@ type Matrix struct {
 	path string
 
 	mu    sync.Mutex
-	lines []string
+	parts map[string]string // by mutant
 }
 
 // From returns the matrix for a file in Folder, or nil if there is no Folder.
@@ -29,11 +30,12 @@ func From(file string) *Matrix {
 	if folder == "" {
 		return nil
 	}
-	return &Matrix{path: filepath.Join(folder, file)}
+	return &Matrix{path: filepath.Join(folder, file), parts: map[string]string{}}
 }
 
-// Add notes the cases that a mutant fails, and how many were run, and writes the file anew. The error says that they are more than a twentieth of
-// those of its role, so that the mutant has more than one fault, or that one of those it is meant for is not there.
+// Add notes the cases that a mutant fails, in place of those noted for it before, and how many were run, and writes the
+// file anew. The error says that they are more than a twentieth of those of its role, so that the mutant has more than
+// one fault, or that one of those it is meant for is not there.
 func (m *Matrix) Add(mutant string, broken, meant []string, run, role int) error {
 	slices.Sort(broken)
 	var b strings.Builder
@@ -46,7 +48,7 @@ func (m *Matrix) Add(mutant string, broken, meant []string, run, role int) error
 		fmt.Fprintf(&b, "\t%s%s\n", name, mark)
 	}
 	m.mu.Lock()
-	m.lines = append(m.lines, b.String())
+	m.parts[mutant] = b.String()
 	m.mu.Unlock()
 	if err := m.write(); err != nil { // so that nothing is lost if the run is ended
 		return err
@@ -65,7 +67,6 @@ func (m *Matrix) Add(mutant string, broken, meant []string, run, role int) error
 func (m *Matrix) write() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	slices.Sort(m.lines)
 	const head = "# mutant failed/cases, then the cases; those that it is meant for have a star\n"
-	return os.WriteFile(m.path, []byte(head+strings.Join(m.lines, "")), 0o644)
+	return os.WriteFile(m.path, []byte(head+strings.Join(slices.Sorted(maps.Values(m.parts)), "")), 0o644)
 }

@@ -19,6 +19,7 @@ func TestMatrix(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv(Folder, dir)
 	m := From("x")
+	assert.Error(t, m.Add("b", nil, []string{"one"}, 40, 40), "will be replaced")
 	assert.NoError(t, m.Add("b", []string{"two", "one"}, []string{"one"}, 40, 40))
 	assert.EqualError(t, m.Add("a", []string{"one", "two"}, []string{"one"}, 39, 39), "a: 2 of 39 cases fail: one, two")
 	assert.EqualError(t, m.Add("c", nil, []string{"one"}, 40, 40), "c: one passes")
