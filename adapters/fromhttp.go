@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-func fromHTTP(req *Request, r *http.Request, serverName string) error {
+func fromHTTP(req *Request, r *http.Request, names []string) error {
 	if r.Method == "PRI" { // the beginning of HTTP/2's preface without the rest, RFC 9113 3.4 and 11.6
 		return fmt.Errorf("%w: method PRI", ErrBadRequest)
 	}
@@ -40,11 +40,8 @@ func fromHTTP(req *Request, r *http.Request, serverName string) error {
 	if r.Body != nil && r.Body != http.NoBody || len(r.Header["Content-Length"]) > 0 {
 		req.Body = r.Body
 	}
-	if err := httpScript(&req.Script, r); err != nil {
-		return err
-	}
-	httpEndpoints(req, r, serverName)
-	return nil
+	httpEndpoints(req, r, names)
+	return httpScript(&req.Script, r)
 }
 
 // httpScript finds SCRIPT_NAME and PATH_INFO of a request that no resolver has seen.
@@ -52,7 +49,7 @@ func httpScript(s *Script, r *http.Request) error {
 	if r.URL.Path == "*" || r.URL.Path == "" {
 		return nil // OPTIONS *
 	}
-	path, err := cleanPath(r.URL.Path)
+	path, err := CanonicalPath(r.URL.EscapedPath())
 	if err != nil {
 		return err
 	}
@@ -86,25 +83,35 @@ func requestHeader(m http.Header) Header {
 	return h
 }
 
-func httpEndpoints(req *Request, r *http.Request, serverName string) {
+func httpEndpoints(req *Request, r *http.Request, names []string) {
 	req.Remote.Addr, req.Remote.Port = splitAddr(r.RemoteAddr)
+	req.Vars = peerVars(r)
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		req.Local = EndpointOf(local)
 	}
-	req.NameServer(serverName)
+	req.NameServer(names)
 }
 
-// NameServer completes Local from what the client asked for, unless name says what SERVER_NAME is: a frontend calls it
-// when Host, Scheme and the address of Local are set.
-func (r *Request) NameServer(name string) {
+// NameServer completes Local: a frontend calls it when Host, Scheme and the address of Local are set. SERVER_NAME is the
+// one of names that the client asked for, else the first of them, else the local address: never what only the client
+// says. On a Unix socket, which has no port, SERVER_PORT is the one that the client asked for.
+func (r *Request) NameServer(names []string) {
 	host, port := "", ""
-	if r.Host != "" {
+	if ValidHost(r.Host) {
 		host, port = splitAddr(r.Host)
 	}
-	if r.Local.Port == "" { // a Unix socket
+	if r.Local.Port == "" {
 		r.Local.Port = cmp.Or(port, map[string]string{"http": "80", "https": "443"}[r.Scheme])
 	}
-	r.Local.Name = cmp.Or(name, host, r.Local.Addr)
+	r.Local.Name = r.Local.Addr
+	for i, name := range names {
+		if known := EqualName(strings.Trim(name, "[]"), host); known || i == 0 {
+			r.Local.Name = name
+			if known {
+				break
+			}
+		}
+	}
 	if strings.Contains(r.Local.Name, ":") && r.Local.Name[0] != '[' {
 		r.Local.Name = "[" + r.Local.Name + "]" // RFC 3875 4.1.14
 	}

@@ -20,12 +20,28 @@ func TestCanonicalPath(t *testing.T) {
 		"/a/../b":           "/b",
 		"/a/b/..":           "/a/",
 		"/a/%2e%2e/b":       "/b",
-		"/a/b%2F..%2Fc":     "/a/c",
+		"/a/b%2F..%2Fc":     "", // with dot segments an encoded slash has two readings,
+		"/a/..%2fb":         "",
+		"/a%5C..%5Cb":       "",
+		"/a/../b%2Fc":       "",
+		"/a/%2e%2e%5Cb":     "",
+		"/a//../b":          "", // and so has an empty segment before "..",
+		"/a///./../b":       "",
+		"//..":              "",
+		"/a/../b//":         "/b/",
+		"/a/b/..//c":        "/a/c",
+		"/a/..;/b":          "", // and parameters on the dots
+		"/a/.;x=1/b":        "",
+		"/a/%2e%2e%3bx/b":   "",
+		"/a;..;/b":          "/a;..;/b",
+		"/a..;/...;/b":      "/a..;/...;/b",
 		"/.hidden":          "/.hidden",
 		"/...":              "/...",
 		"/a/..b":            "/a/..b",
 		"/\xff%ff":          "/\xff\xff",
-		"/a\\..\\b":         "/a\\..\\b",
+		"/a\\..\\b":         "",
+		"/a\\..;x\\b":       "",
+		"/a\\b..":           "/a\\b..",
 		"/./":               "/",
 		"/..":               "",
 		"/a/../..":          "",
@@ -70,5 +86,14 @@ func TestEncodedSeparator(t *testing.T) {
 		"/a": false, "/a?x=%2F": false, "/a%20b": false, "/a%2": false, "/%252F": false, "": false, "/a%": false,
 	} {
 		assert.Equal(t, want, EncodedSeparator(uri), uri)
+	}
+}
+
+func TestHiddenPath(t *testing.T) {
+	for path, want := range map[string]bool{
+		"": false, "/": false, "/a.b/c": false, "/...": true, "/.git/config": true, "/a/.env": true, `/a\b`: true,
+		"/.well-known": false, "/.well-known/x": false, "/.well-known/.x": true, "/.well-knownx": true, "/a/.well-known": true,
+	} {
+		assert.Equal(t, want, HiddenPath(path), path)
 	}
 }

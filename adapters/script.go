@@ -18,8 +18,11 @@ import (
 
 // A ScriptResolver finds the script of a request by walking a tree of files, and passes the request to To with Script
 // filled in, or to Files if it is for a file that is no script. The longest prefix of the path that is a regular file
-// beneath the root is SCRIPT_NAME and the rest PATH_INFO; nothing is guessed. Files and folders whose name begins with a
-// dot do not exist, and no symbolic link leads out of the root unless FollowSymlinks says so.
+// beneath the root is SCRIPT_NAME and the rest PATH_INFO; nothing is guessed. What [HiddenPath] hides does not exist, nor
+// do the sources of scripts: a script's name in another case, copies that editors and people leave beside it ("x.php~",
+// "x.php.bak"), and files that only PHP may read (".inc", ".phtml"). No symbolic link leads out of the root unless
+// FollowSymlinks says so. The application opens SCRIPT_FILENAME itself: whoever can change links in the root can change
+// them in between.
 //
 // The path is Script.PathInfo of the request. What is Script.Name already ([Mount]) stays in front of SCRIPT_NAME.
 //
@@ -153,6 +156,29 @@ func (s *ScriptResolver) isScript(name string) bool {
 	return slices.ContainsFunc(s.Ext, func(ext string) bool { return ext == "*" || strings.HasSuffix(name, ext) })
 }
 
+// copyEnds are what editors, version control and people put behind the name of a file when they keep it, and what some
+// file systems do not mind there.
+var copyEnds = []string{
+	"~", "#", ".", " ", ".bak", ".backup", ".copy", ".dist", ".new", ".old", ".orig", ".rej", ".save", ".swo", ".swp", ".tmp",
+}
+
+// phpEnds are extensions of files that only PHP may read.
+var phpEnds = []string{
+	".inc", ".phar", ".php", ".php3", ".php4", ".php5", ".php7", ".php8", ".phps", ".pht", ".phtml",
+}
+
+// isSource reports whether the file called name, which is no script, may be the source of one.
+func (s *ScriptResolver) isSource(name string) bool {
+	name = strings.ToLower(strings.ToUpper(name)) // also letters that only fold into those of ASCII
+	for end := len(name) + 1; len(name) < end; {
+		end = len(name)
+		for _, e := range copyEnds {
+			name = strings.TrimSuffix(name, e)
+		}
+	}
+	return s.isScript(name) || slices.ContainsFunc(phpEnds, func(end string) bool { return strings.HasSuffix(name, end) })
+}
+
 func (s *ScriptResolver) script(name, pathInfo string) Target {
 	root := strings.TrimSuffix(s.Root, "/")
 	return Target{Script: Script{Name: name, PathInfo: pathInfo, Filename: root + name, Root: s.Root}}
@@ -174,11 +200,11 @@ func (s *ScriptResolver) split(path string) (Target, error) {
 		return s.front(path), nil
 	}
 	for end := range segmentEnds(path) {
-		if s.isScript(path[:end]) {
+		if s.isScript(path[:end]) && !HiddenPath(path[:end]) {
 			return s.script(path[:end], path[end:]), nil
 		}
 	}
-	if index := s.index(); strings.HasSuffix(path, "/") && len(index) > 0 {
+	if index := s.index(); strings.HasSuffix(path, "/") && len(index) > 0 && !HiddenPath(path) {
 		return s.script(path+index[0], ""), nil
 	}
 	return Target{}, fmt.Errorf("%w: no segment of %q is a script", ErrNotFound, path)
@@ -193,9 +219,6 @@ func (s *ScriptResolver) index() []string {
 
 // walk follows the path through the tree to the first regular file.
 func (s *ScriptResolver) walk(t tree, path string) (Target, error) {
-	if strings.Contains(path, "/.") || strings.ContainsRune(path, '\\') {
-		return Target{}, fmt.Errorf("%w: %q has a hidden component", ErrNotFound, path)
-	}
 	if path != "" && path[0] != '/' { // a web server has divided it so
 		return Target{}, fmt.Errorf("%w: %q does not begin with a slash", ErrNotFound, path)
 	}
@@ -203,6 +226,9 @@ func (s *ScriptResolver) walk(t tree, path string) (Target, error) {
 		return s.folder(t, path)
 	}
 	for end := range segmentEnds(path) {
+		if HiddenPath(path[:end]) { // what follows a script is its own matter
+			return Target{}, fmt.Errorf("%w: %q has a hidden component", ErrNotFound, path[:end])
+		}
 		info, err := t.Stat(path[1:end])
 		switch {
 		case err != nil:
@@ -231,8 +257,8 @@ func (s *ScriptResolver) file(name, rest string) (Target, error) {
 	switch {
 	case s.isScript(name):
 		return s.script(name, rest), nil
-	case s.isScript(strings.ToLower(name)):
-		return Target{}, fmt.Errorf("%w: %q is a script but for its case", ErrNotFound, name)
+	case s.isSource(name):
+		return Target{}, fmt.Errorf("%w: %q is no script, but may be the source of one", ErrNotFound, name)
 	case rest == "" && s.Files != nil:
 		return Target{File: true}, nil
 	case rest != "":

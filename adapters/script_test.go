@@ -23,6 +23,8 @@ func scriptTree(t *testing.T) string {
 	for name, content := range map[string]string{
 		"www/index.php": "", "www/a.php": "", "www/style.css": "", "www/a.php.jpg": "", "www/upper.PHP": "",
 		"www/dir/index.php": "", "www/dir/b.php": "", "www/dir/deep/x.txt": "", "www/empty/x.txt": "",
+		"www/a.php~": "", "www/a.php.bak.old": "", "www/#a.php#": "", "www/a.php.": "", "www/a.php. ": "", "www/a.phtml": "",
+		"www/lib.INC.orig": "", "www/notes.txt~": "", "www/a.php.txt": "", "www/.well-known/x.php": "", "www/a.p\u017fp": "",
 		"www/.env": "", "www/.git/config.php": "", "www/html/index.html": "", "www/dir.php/inner.php": "",
 		"www-secret/x.php": "",
 	} {
@@ -57,6 +59,19 @@ func TestScriptResolver(t *testing.T) {
 		{"/style.css/x.php", "missing"},
 		{"/a.php.jpg/x.php", "missing"},
 		{"/upper.PHP", "missing"}, // else its source would be sent
+		{"/a.php~", "missing"},
+		{"/a.php~/x", "missing"},
+		{"/a.php.bak.old", "missing"},
+		{"/#a.php#", "missing"},
+		{"/a.php.", "missing"},
+		{"/a.php. ", "missing"},
+		{"/a.phtml", "missing"},
+		{"/lib.INC.orig", "missing"},
+		{"/notes.txt~", "file"},
+		{"/a.php.txt", "file"},
+		{"/a.php/.x/../y", "script /a.php+/.x/../y"}, // what follows a script is its own matter
+		{"/a.php/a\\b", "script /a.php+/a\\b"},
+		{"/.well-known/x.php", "script /.well-known/x.php+"},
 		{"/nothing", "missing"},
 		{"/nothing.php", "missing"},
 		{"/dir/nothing/b.php", "missing"},
@@ -121,6 +136,10 @@ func TestScriptResolverOptions(t *testing.T) {
 			Target{Script: Script{"/x.php", "/y.php", "/app/x.php", "/app"}}},
 		{"no local root: index", &ScriptResolver{Root: "/app", LocalRoot: missing}, "/x/",
 			Target{Script: Script{"/x/index.php", "", "/app/x/index.php", "/app"}}},
+		{"no local root: what follows a script", &ScriptResolver{Root: "/app", LocalRoot: missing}, "/x.php/.y",
+			Target{Script: Script{"/x.php", "/.y", "/app/x.php", "/app"}}},
+		{"a letter that folds", &ScriptResolver{Root: root, Ext: []string{".psp"}, Index: []string{}, Script: "f",
+			Files: says("f")}, "/a.p\u017fp", Target{Script: Script{"/f", "", root + "/f", root}}},
 		{"no local root: front controller", &ScriptResolver{Root: "/app", LocalRoot: missing, Script: "f.php"}, "/x",
 			Target{Script: Script{"/f.php", "", "/app/f.php", "/app"}}},
 	} {
@@ -129,6 +148,14 @@ func TestScriptResolverOptions(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, got)
 		})
+	}
+}
+
+func TestScriptResolverHidesWithoutLocalRoot(t *testing.T) {
+	r := &ScriptResolver{Root: "/app", LocalRoot: filepath.Join(t.TempDir(), "none"), Log: slog.New(slog.DiscardHandler)}
+	for _, path := range []string{"/.git/x.php", "/.x.php", "/.git/", `/a\b.php`, "/x.php~", "/x.PHP"} {
+		_, err := r.Resolve(path)
+		assert.ErrorIs(t, err, ErrNotFound, path)
 	}
 }
 

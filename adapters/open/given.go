@@ -25,9 +25,23 @@ func (app *App) MapGiven(backend adapters.Handler) adapters.Handler {
 	case app.kind == folder:
 		return &givenScript{folder: app.Address.Target, to: h}
 	case o.Root != "" || o.Script != "":
-		h = with(h, app.replace)
+		h = app.replacing(h)
 	}
 	return mount(o.Prefix, h)
+}
+
+// replacing returns h for requests with the options that are set in the place of the web server's variables. A
+// SCRIPT_NAME that could lead out of Root is refused: there are web servers that pass on whatever their client sent.
+func (app *App) replacing(h adapters.Handler) adapters.Handler {
+	replaced := with(h, app.replace)
+	return adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+		name := req.Script.Name
+		names := app.kind == socket && app.options.Script == "" // a file
+		if names && name != "" && (name[0] != '/' || adapters.HiddenPath(name) || strings.Contains(name, "\x00")) {
+			return nil, fmt.Errorf("%w: SCRIPT_NAME %.200q", adapters.ErrNotFound, name)
+		}
+		return replaced.Serve(ctx, req)
+	})
 }
 
 // replace puts the options that are set in the place of the web server's variables.
@@ -97,7 +111,7 @@ func (g *givenScript) find(name string) (string, error) {
 	}
 }
 
-// holds returns an error unless file lies beneath the folder, symbolic links followed.
+// holds returns an error unless file lies beneath the folder, symbolic links followed, and is not hidden there.
 func (g *givenScript) holds(file string) error {
 	folder, err := filepath.EvalSymlinks(g.folder)
 	if err != nil {
@@ -107,8 +121,15 @@ func (g *givenScript) holds(file string) error {
 	if err != nil {
 		return err
 	}
-	if rel, err := filepath.Rel(folder, real); err != nil || !filepath.IsLocal(rel) {
+	rel, err := filepath.Rel(folder, real)
+	if err != nil || !filepath.IsLocal(rel) {
 		return fmt.Errorf("%w: %s does not lie beneath %s", adapters.ErrForbidden, real, g.folder)
+	}
+	if name, ok := strings.CutPrefix(file, g.folder+"/"); ok {
+		rel = name // as it was asked for: links may lead to what is hidden
+	}
+	if g.folder != "/" && adapters.HiddenPath("/"+filepath.ToSlash(rel)) {
+		return fmt.Errorf("%w: %s has a hidden component", adapters.ErrNotFound, file)
 	}
 	return nil
 }

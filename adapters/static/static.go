@@ -24,8 +24,8 @@ import (
 func Dir(root string) *Files { return &Files{Root: root} }
 
 // Files answers GET and HEAD with the files beneath Root that the path of the request names; other methods are 405.
-// Names that begin with a dot are not found, /.well-known apart (RFC 8615); nor is a path with %2F or %5C, what is
-// neither a regular file nor a folder, and what a symbolic link outside of Root points to. Root is opened for each
+// What [adapters.HiddenPath] hides is not found; nor is a path with %2F or %5C, what is neither a regular file nor a
+// folder, and what a symbolic link outside of Root points to. Root is opened for each
 // request, so that a Root that is a link can be switched to another folder.
 //
 // The ETag is strong and made of the time of the last change, as precise as the file system keeps it, and the length:
@@ -54,7 +54,8 @@ func (s *Files) Serve(_ context.Context, req *adapters.Request) (*adapters.Respo
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("static: %w: %q is not beneath %q", adapters.ErrDeclined, req.Path(), s.Prefix)
-	case adapters.EncodedSeparator(req.URI) || hidden(path):
+	case adapters.EncodedSeparator(req.URI) || adapters.HiddenPath(path),
+		path != "" && path[0] != '/': // a web server has divided it so
 		return nil, fmt.Errorf("static: %w: %q", adapters.ErrNotFound, path)
 	}
 	f, err := s.find(path)
@@ -85,15 +86,6 @@ func (s *Files) ServeFile(req *adapters.Request, name string) (*adapters.Respons
 		return nil, fmt.Errorf("static: %w: %q is a folder", adapters.ErrForbidden, name)
 	}
 	return f.answer(req), nil
-}
-
-// hidden reports whether a component of path begins with a dot, or could be more than one component somewhere.
-func hidden(path string) bool {
-	rest, known := strings.CutPrefix(path, "/.well-known")
-	if known && (rest == "" || rest[0] == '/') {
-		path = rest
-	}
-	return strings.Contains(path, "/.") || strings.ContainsRune(path, '\\')
 }
 
 // errNoSlash says that a path names a folder and does not end in a slash.
