@@ -49,6 +49,8 @@ type Server struct {
 	Handler adapters.Handler
 	// Log takes failures; nil is slog.Default.
 	Log *slog.Logger
+	// Reporter tells web servers about failures; nil tells the status alone.
+	Reporter *adapters.Reporter
 
 	// MaxConns is how many connections are served at once, FCGI_MAX_CONNS. Further ones wait in the queue of the
 	// listening socket.
@@ -75,6 +77,7 @@ type Server struct {
 	slots   chan struct{} // one for each connection
 	closing chan struct{} // closed by Shutdown and Close
 	empty   chan struct{} // closed when no connection is left after that
+	emptied sync.Once
 
 	mu        sync.Mutex
 	closed    bool
@@ -147,6 +150,14 @@ func (s *Server) removeListener(ln net.Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.listeners, ln)
+	s.last()
+}
+
+// last ends Shutdown's wait if no connection is left, and none can come.
+func (s *Server) last() {
+	if s.closed && len(s.conns) == 0 && len(s.listeners) == 0 {
+		s.emptied.Do(func() { close(s.empty) })
+	}
 }
 
 // acquire waits until there may be another connection; it reports false if there will be none.
@@ -192,11 +203,7 @@ func (s *Server) start(nc net.Conn) {
 	c := newServerConn(s, nc)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		s.release()
-		nc.Close()
-		return
-	}
+	c.draining = s.closed // as if it had come before
 	s.conns[c] = struct{}{}
 	go c.serve()
 }
@@ -206,25 +213,48 @@ func (s *Server) remove(c *serverConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	if s.closed && len(s.conns) == 0 {
-		close(s.empty)
-	}
+	s.last()
 	s.release()
 }
 
-// Shutdown stops accepting connections, closes those that are idle and each other one when its last request is
-// answered; a request that begins meanwhile is rejected as FCGI_OVERLOADED. It returns nil when all connections are
-// closed. If ctx is done before that, it cuts the rest like Close, and returns the error of ctx.
+// idleEnd is how long a connection is kept open for a request that may be on its way while the server shuts down.
+const idleEnd = 500 * time.Millisecond
+
+// Shutdown stops accepting connections, and waits for the requests under way and for those that come on open
+// connections: each of these is closed behind its last response, or if it was idle for half a second after the call, or
+// for half of ctx's time if that is less. A web server that sends a request at the moment of Shutdown does not lose it.
+// After that a request that begins is rejected as FCGI_OVERLOADED, and at any time if its connection has others under
+// way. Shutdown returns nil when all connections are closed. If ctx is done before that, it cuts the rest like Close, and
+// returns the error of ctx if there were requests.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.close() {
 		c.drain()
 	}
-	select {
-	case <-s.empty:
-		return nil
-	case <-ctx.Done():
-		s.Close()
-		return ctx.Err()
+	idle := idleEnd
+	if deadline, ok := ctx.Deadline(); ok {
+		idle = min(idle, time.Until(deadline)/2)
+	}
+	patience := time.NewTimer(idle)
+	defer patience.Stop()
+	for {
+		select {
+		case <-s.empty:
+			return nil
+		case <-patience.C:
+			for _, c := range s.close() {
+				c.closeIdle()
+			}
+		case <-ctx.Done():
+			busy := false
+			for _, c := range s.close() {
+				busy = busy || !c.closeIdle()
+			}
+			s.Close()
+			if busy {
+				return ctx.Err()
+			}
+			return nil
+		}
 	}
 }
 
@@ -245,12 +275,10 @@ func (s *Server) close() []*serverConn {
 	if !s.closed {
 		s.closed = true
 		close(s.closing)
-		if len(s.conns) == 0 {
-			close(s.empty)
-		}
 		for ln := range s.listeners {
 			ln.Close()
 		}
+		s.last()
 	}
 	return slices.Collect(maps.Keys(s.conns))
 }

@@ -64,6 +64,7 @@ type serverConn struct {
 	mu        sync.Mutex
 	active    map[uint16]*serverRequest
 	busy      int  // requests whose last record is not written yet
+	draining  bool // the request that begins when there is no other is the last one
 	closing   bool // to be closed when no request is left
 	lingering bool // closed for writing
 }
@@ -272,6 +273,7 @@ func (c *serverConn) admit(r *serverRequest) (wire.ProtocolStatus, error) {
 		return wire.StatusOverloaded, nil
 	}
 	r.init()
+	c.closing = c.closing || c.draining
 	c.active[r.id] = r
 	c.receiving = append(c.receiving, r)
 	return wire.StatusRequestComplete, nil
@@ -346,14 +348,23 @@ func (c *serverConn) hangUp(complete bool) {
 	c.nc.SetReadDeadline(time.Now().Add(lingerTime))
 }
 
-// drain closes the connection when its requests have ended.
+// drain has the connection take no more requests but one that may be on its way if there is none.
 func (c *serverConn) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draining = true
+	c.closing = c.closing || c.busy > 0
+}
+
+// closeIdle closes the connection unless there are requests, and reports whether there was none.
+func (c *serverConn) closeIdle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closing = true
 	if c.busy == 0 && !c.lingering {
 		c.nc.Close()
 	}
+	return c.busy == 0
 }
 
 // cut closes the connection so that a web server cannot take that for the end of a response that is under way.

@@ -31,6 +31,8 @@ type Server struct {
 	Handler adapters.Handler
 	// Log takes failures and the diagnostics of applications; nil is slog.Default.
 	Log *slog.Logger
+	// Reporter tells web servers about failures; nil tells the status alone.
+	Reporter *adapters.Reporter
 	// HeaderLimit is how many bytes the header of a request may have; more is status 431.
 	HeaderLimit int
 	// HeaderTimeout is how long the header of a request may take to arrive; then the connection is closed.
@@ -39,7 +41,7 @@ type Server struct {
 	mu        sync.Mutex
 	closed    bool
 	listeners []net.Listener
-	conns     sync.WaitGroup
+	conns     sync.WaitGroup  // and what accepts them
 	ctx       context.Context // of all requests
 	cut       context.CancelCauseFunc
 }
@@ -53,15 +55,19 @@ const acceptPause = 50 * time.Millisecond
 // [http.ErrServerClosed]. It closes ln.
 func (s *Server) Serve(ln net.Listener) error {
 	defer ln.Close()
-	open := s.unlessClosed(func() { s.listeners = append(s.listeners, ln) })
+	open := s.unlessClosed(func() {
+		s.listeners = append(s.listeners, ln)
+		s.conns.Add(1)
+	})
+	if open {
+		defer s.conns.Done()
+	}
 	for open {
 		conn, err := ln.Accept()
 		var passing interface{ Temporary() bool }
 		switch {
-		case err == nil:
-			if open = s.unlessClosed(func() { s.conns.Go(func() { s.serve(conn) }) }); !open {
-				conn.Close()
-			}
+		case err == nil: // also if Shutdown has begun meanwhile
+			s.conns.Go(func() { s.serve(conn) })
 		case errors.As(err, &passing) && passing.Temporary():
 			cmp.Or(s.Log, slog.Default()).Warn("accept failed, trying again", "error", err)
 			time.Sleep(acceptPause)
@@ -87,7 +93,7 @@ func (s *Server) unlessClosed(fn func()) (open bool) {
 	return !s.closed
 }
 
-// Shutdown stops accepting connections and returns nil when all requests are answered. If ctx is done before that, it
+// Shutdown stops accepting connections and returns nil when the requests of all that there are were answered. If ctx is done before that, it
 // cancels and cuts the rest without waiting for their handlers, and returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.unlessClosed(func() { s.closed = true })

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/proxyproto"
 	"github.com/gangway-go/gangway/internal/sockio"
 )
 
@@ -21,6 +22,8 @@ import (
 type conn struct {
 	s             *Server
 	nc            *sockio.Conn
+	proxied       *proxyproto.Conn // whose header says who the client is; nil without
+	vars          []adapters.Var   // of all requests
 	inform        func(int, adapters.Header) error // informational
 	remote, local adapters.Endpoint
 
@@ -47,12 +50,27 @@ const readBufferSize = 8 << 10
 var readBuffers = sync.Pool{New: func() any { return new([readBufferSize]byte) }}
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{
-		s: s, nc: sockio.New(nc), first: true,
-		remote: adapters.EndpointOf(nc.RemoteAddr()), local: adapters.EndpointOf(nc.LocalAddr()),
+	c := &conn{s: s, first: true}
+	if c.proxied, _ = nc.(*proxyproto.Conn); c.proxied != nil {
+		nc = c.proxied.NetConn()
 	}
+	c.nc = sockio.New(nc)
+	c.remote, c.local = adapters.EndpointOf(nc.RemoteAddr()), adapters.EndpointOf(nc.LocalAddr())
 	c.inform = c.informational
 	return c
+}
+
+// identify learns who the client is if a balancer says it.
+func (c *conn) identify() error {
+	if c.proxied == nil {
+		return nil
+	}
+	remote, local, err := c.proxied.Endpoints()
+	if err == nil {
+		c.vars = adapters.PeerVars(c.remote)
+		c.remote, c.local = adapters.EndpointOf(remote), adapters.EndpointOf(local)
+	}
+	return err
 }
 
 // informational is what a Request has as Informational: made once and not for each.
@@ -70,6 +88,9 @@ func (c *conn) informational(status int, h adapters.Header) error {
 func (c *conn) serve() {
 	defer c.s.forget(c)
 	defer c.close()
+	if c.identify() != nil {
+		return
+	}
 	for {
 		text, err := c.readHead()
 		if err != nil {
@@ -121,6 +142,9 @@ func (c *conn) handOver() {
 	rest := append([]byte(http2Preface), c.buf[c.r:c.w]...)
 	c.nc.SetDeadline(time.Time{})
 	nc := &prefixedConn{Conn: c.nc.Conn, prefix: rest}
+	if c.proxied != nil {
+		nc.Conn = c.proxied
+	}
 	c.s.forget(c)
 	c.mu.Lock()
 	c.nc = nil
@@ -204,20 +228,26 @@ func notHTTP(b []byte) error {
 
 // firstBytes waits for the next request.
 func (c *conn) firstBytes() error {
-	if c.s.draining.Load() {
-		return errIdle
-	}
 	limit := c.s.idleTimeout()
 	if c.first {
 		limit = c.s.headerTimeout()
 	}
 	c.setReadDeadline(limit, limit/16)
 	c.idle.Store(true)
-	defer c.idle.Store(false)
 	if c.s.draining.Load() {
-		return errIdle
+		c.nc.SetReadDeadline(time.Now().Add(c.s.idleEnd))
 	}
 	n, err := c.nc.ReadLent(c)
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.nc.Quiet() { // it has come just now
+		c.nc.SetReadDeadline(time.Now().Add(idleEnd))
+		n, err = c.nc.ReadLent(c)
+	}
+	c.idle.Store(false)
+	if c.s.draining.Load() {
+		c.s.mu.Lock() // Shutdown may be setting the deadline
+		c.deadline = time.Time{}
+		c.s.mu.Unlock()
+	}
 	c.w += n
 	return err
 }
@@ -336,11 +366,18 @@ func (c *conn) refuse(err error) {
 	if !errors.As(err, &r) {
 		return
 	}
-	c.s.log().Info("request refused", "status", r.status, "error", r, "remote", c.remote.Addr)
-	text := adapters.ErrorText(r.status)
+	log := c.s.log()
+	err = c.s.Reporter.Report(&adapters.Request{Remote: c.remote}, &adapters.Error{Op: "http1", Status: r.status, Err: r})
+	if id := adapters.ErrorID(err); id != "" {
+		log = log.With("error_id", id)
+	}
+	log.Info("request refused", "status", r.status, "error", r, "remote", c.remote.Addr)
+	resp := adapters.Failure(err)
+	b := appendFields(appendStatusLine(nil, r.status), resp.Header)
+	b = fmt.Appendf(b, "Connection: close\r\nDate: %s\r\n\r\n", date())
+	text, _ := io.ReadAll(resp.Body)
 	c.setWriteDeadline()
-	fmt.Fprintf(c.nc, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n"+
-		"Date: %s\r\n\r\n%s", r.status, http.StatusText(r.status), len(text), date(), text)
+	c.nc.Write(append(b, text...))
 	c.linger()
 }
 

@@ -23,23 +23,38 @@ type Server struct {
 	Handler adapters.Handler
 	// Log takes failures and the diagnostics of applications; nil is slog.Default.
 	Log *slog.Logger
-	// ServerName is SERVER_NAME; empty is the host that the client asked for, or the local address without one.
-	ServerName string
+	// Reporter tells clients about failures; nil tells the status alone.
+	Reporter *adapters.Reporter
+	// ServerNames are the names of this server, for SERVER_NAME: see [adapters.Request.NameServer].
+	ServerNames []string
 	// HTTP2 takes connections that begin with HTTP/2's preface; nil refuses them.
 	HTTP2 func(net.Conn)
 
-	HeaderTimeout time.Duration // for a header to come, from its first byte; 0 means 30 s
-	IdleTimeout   time.Duration // between two requests; 0 means 2 min. It may be up to a sixteenth shorter
-	BodyTimeout   time.Duration // between two pieces of a request's body; 0 means 1 min. Likewise; 408
-	WriteTimeout  time.Duration // for the client to take a piece of the response; 0 means 1 min. Likewise
-	MaxHeader     int           // bytes of the request line and the fields; 0 means 64 KiB. 414 or 431
+	// The times are, for 0, the Default ones; all but the first may be up to a sixteenth shorter.
+	HeaderTimeout time.Duration // header-timeout: for a header to come, from its first byte, and for that; 408
+	IdleTimeout   time.Duration // idle-timeout: between two requests; then the connection is closed
+	BodyTimeout   time.Duration // body-timeout: between two pieces of a request's body; 408
+	WriteTimeout  time.Duration // write-timeout: for the client to take a piece of the response; then that is cut short
+	// MaxHeader is how many bytes the request line and the fields may have, 0 means DefaultMaxHeader; 414 or 431.
+	MaxHeader int
+	// MaxConns (connections) is how many connections there may be, 0 means three quarters of the descriptors that this
+	// process may have, a negative number any. A further one takes the place of one that waits for a request to come or to
+	// become complete; if there is none, it is answered with 503.
+	MaxConns int
+	// MaxClientConns (client-connections) is how many of them one address may have, or one /64 network of IPv6; 0 means
+	// any number. Clients on Unix sockets have no address. A further one is answered with 503.
+	MaxClientConns int
+	// MaxStderr (stderr) is how many bytes of an application's diagnostics about a request are logged, 0 means
+	// adapters.DefaultStderrLimit, a negative number all.
+	MaxStderr int64
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
-	listeners map[net.Listener]struct{}
+	listeners map[net.Listener]struct{} // whose Serve has not returned
 	watch     *watcher
 	ended     chan struct{} // closed when the last connection has, after Shutdown began
 	draining  atomic.Bool
+	idleEnd   time.Duration // how long a connection may be idle since then
 
 	active atomic.Int64  // requests under way
 	asleep atomic.Bool   // nobody looks for clients that went away, because no request is under way
@@ -51,11 +66,20 @@ type Server struct {
 
 func (s *Server) log() *slog.Logger { return cmp.Or(s.Log, slog.Default()) }
 
-func (s *Server) headerTimeout() time.Duration { return cmp.Or(s.HeaderTimeout, 30*time.Second) }
-func (s *Server) idleTimeout() time.Duration   { return cmp.Or(s.IdleTimeout, 2*time.Minute) }
-func (s *Server) bodyTimeout() time.Duration   { return cmp.Or(s.BodyTimeout, time.Minute) }
-func (s *Server) writeTimeout() time.Duration  { return cmp.Or(s.WriteTimeout, time.Minute) }
-func (s *Server) maxHeader() int               { return cmp.Or(s.MaxHeader, 64<<10) }
+// The limits of a Server that sets none.
+const (
+	DefaultHeaderTimeout = 30 * time.Second
+	DefaultIdleTimeout   = 2 * time.Minute
+	DefaultBodyTimeout   = time.Minute
+	DefaultWriteTimeout  = time.Minute
+	DefaultMaxHeader     = 64 << 10
+)
+
+func (s *Server) headerTimeout() time.Duration { return cmp.Or(s.HeaderTimeout, DefaultHeaderTimeout) }
+func (s *Server) idleTimeout() time.Duration   { return cmp.Or(s.IdleTimeout, DefaultIdleTimeout) }
+func (s *Server) bodyTimeout() time.Duration   { return cmp.Or(s.BodyTimeout, DefaultBodyTimeout) }
+func (s *Server) writeTimeout() time.Duration  { return cmp.Or(s.WriteTimeout, DefaultWriteTimeout) }
+func (s *Server) maxHeader() int               { return cmp.Or(s.MaxHeader, DefaultMaxHeader) }
 
 // Serve accepts connections of ln until it fails or the server is shut down: then it returns net.ErrClosed. It closes
 // ln. Serve may be called for several listeners. Only Shutdown ends the goroutines that wait for connections.
@@ -64,6 +88,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	if !s.begun(ln) {
 		return net.ErrClosed
 	}
+	defer s.over(ln)
 	for delay := time.Duration(0); ; {
 		nc, err := ln.Accept()
 		var temporary interface{ Temporary() bool }
@@ -71,10 +96,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		case err == nil:
 			delay = 0
 			c := newConn(s, nc)
-			if !s.remember(c) {
-				nc.Close()
-				return net.ErrClosed
-			}
+			s.remember(c)
 			s.dispatch(c)
 		case s.draining.Load():
 			return net.ErrClosed
@@ -136,14 +158,17 @@ func (s *Server) begun(ln net.Listener) bool {
 	return true
 }
 
-func (s *Server) remember(c *conn) bool {
+func (s *Server) over(ln net.Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining.Load() {
-		return false
-	}
+	delete(s.listeners, ln)
+	s.last()
+}
+
+func (s *Server) remember(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.conns[c] = struct{}{}
-	return true
 }
 
 func (s *Server) forget(c *conn) {
@@ -153,9 +178,9 @@ func (s *Server) forget(c *conn) {
 	s.last()
 }
 
-// last ends Shutdown's wait if no connection is left.
+// last ends Shutdown's wait if no connection is left, and none can come.
 func (s *Server) last() {
-	if !s.draining.Load() || len(s.conns) > 0 {
+	if !s.draining.Load() || len(s.conns) > 0 || len(s.listeners) > 0 {
 		return
 	}
 	select {
@@ -175,10 +200,22 @@ func (s *Server) Conns() (open, active int) {
 	return len(s.conns), int(s.active.Load())
 }
 
-// Shutdown stops accepting, closes idle connections and waits for the requests under way. When ctx is done before, it
-// closes their connections and returns ctx's error.
+// idleEnd is how long a connection is kept open for a request that may be on its way while the server shuts down. The
+// response to it says that the connection is closed.
+const idleEnd = 500 * time.Millisecond
+
+// Shutdown stops accepting, and waits for the requests under way and for those that come on open connections: each of
+// these is closed behind its next response, or when it was idle for half a second, or half of ctx's time if that is less.
+// A client that sends a request at the moment of Shutdown does not lose it. When ctx is done before, Shutdown closes all
+// connections and, unless all were idle, returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
+	if !s.draining.Load() {
+		s.idleEnd = idleEnd
+		if deadline, ok := ctx.Deadline(); ok {
+			s.idleEnd = min(idleEnd, time.Until(deadline)/2)
+		}
+	}
 	s.draining.Store(true)
 	for ln := range s.listeners {
 		ln.Close()
@@ -189,7 +226,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	for c := range s.conns {
 		if c.idle.Load() {
-			c.nc.SetReadDeadline(time.Unix(1, 0))
+			c.nc.SetReadDeadline(time.Now().Add(s.idleEnd))
 		}
 	}
 	s.last()
@@ -199,18 +236,22 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ended:
 		return nil
 	case <-ctx.Done():
-		s.cut()
+		busy := s.cut()
 		<-ended
-		return ctx.Err()
+		if busy {
+			return ctx.Err()
+		}
+		return nil
 	}
 }
 
-// cut closes all connections.
-func (s *Server) cut() {
+// cut closes all connections and reports whether there was a request on one of them.
+func (s *Server) cut() (busy bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
 		c.mu.Lock()
+		busy = busy || !c.idle.Load()
 		if c.x != nil {
 			c.x.ctx.cancel()
 		}
@@ -219,4 +260,5 @@ func (s *Server) cut() {
 		}
 		c.mu.Unlock()
 	}
+	return busy
 }

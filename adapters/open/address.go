@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -18,14 +19,15 @@ type Address struct {
 	Scheme  string // "http", "https", "fcgi", "scgi", "cgi", "static" or "egi"
 	Engine  string // "gofast", or "" for our own
 	Network string // "tcp", "unix", "fd", "exec", or "" if Target is no address of a socket
-	Target  string // HOST:PORT, path, descriptor, command or name
+	Target  string // HOST:PORT, path, descriptor or its name, command or name
 	Path    string // of an http application: the base path
 }
 
 // The forms of addresses, for messages and help texts.
 const (
 	ListenerForms = "http://HOST:PORT, https://HOST:PORT, fcgi://HOST:PORT, scgi://HOST:PORT, http+unix://PATH, " +
-		"fcgi+unix://PATH, scgi+unix://PATH, fcgi+fd:N, scgi+fd:N or cgi:"
+		"fcgi+unix://PATH, scgi+unix://PATH, http+fd:N, https+fd:N, fcgi+fd:N, scgi+fd:N (N: a descriptor, or a name of " +
+		"LISTEN_FDNAMES) or cgi:"
 	AppForms = "http://HOST:PORT, https://HOST:PORT, fcgi://HOST:PORT, scgi://HOST:PORT, http+unix://PATH, " +
 		"fcgi+unix://PATH, scgi+unix://PATH, cgi:FILE, cgi:DIR/, static:DIR, egi:NAME, fcgi+exec:COMMAND, " +
 		"scgi+exec:COMMAND, fcgi+gofast://HOST:PORT or fcgi+gofast+unix://PATH"
@@ -81,6 +83,8 @@ var literals = map[string]Address{
 	"fcgi+gofast+unix://": {Scheme: "fcgi", Network: "unix", Engine: "gofast"},
 	"fcgi+exec:":          {Scheme: "fcgi", Network: "exec"},
 	"scgi+exec:":          {Scheme: "scgi", Network: "exec"},
+	"http+fd:":            {Scheme: "http", Network: "fd"},
+	"https+fd:":           {Scheme: "https", Network: "fd"},
 	"fcgi+fd:":            {Scheme: "fcgi", Network: "fd"},
 	"scgi+fd:":            {Scheme: "scgi", Network: "fd"},
 	"cgi:":                {Scheme: "cgi"},
@@ -120,14 +124,15 @@ func parse(s string) (Address, error) {
 	return a, err
 }
 
+// fdName matches descriptors and their names, sd_listen_fds(3), but for those that look like a flag.
+var fdName = regexp.MustCompile(`^[!-,.-9;-~][!-9;-~]*$`)
+
 func literal(a Address, target string) (Address, error) {
 	if target == "" {
 		return Address{}, errors.New("nothing after the scheme")
 	}
-	if a.Network == "fd" {
-		if n, err := strconv.Atoi(target); err != nil || n < 0 {
-			return Address{}, fmt.Errorf("%q is no file descriptor", target)
-		}
+	if a.Network == "fd" && !fdName.MatchString(target) {
+		return Address{}, fmt.Errorf("%q is no file descriptor, nor the name of one", target)
 	}
 	a.Target = target
 	return a, nil
@@ -168,7 +173,7 @@ func (a Address) String() string {
 		return scheme + "://" + a.Target + a.Path
 	case "unix":
 		path, err := filepath.Abs(a.Target)
-		if err != nil {
+		if err != nil || abstract(a.Target) {
 			path = a.Target
 		}
 		return scheme + "+unix://" + path

@@ -29,6 +29,8 @@ func TestParse(t *testing.T) {
 		{"http+unix://x", both, open.Address{Scheme: "http", Network: "unix", Target: "x"}},
 		{"fcgi+fd:3", listener, open.Address{Scheme: "fcgi", Network: "fd", Target: "3"}},
 		{"scgi+fd:0", listener, open.Address{Scheme: "scgi", Network: "fd", Target: "0"}},
+		{"http+fd:web", listener, open.Address{Scheme: "http", Network: "fd", Target: "web"}},
+		{"https+fd:my-site.socket", listener, open.Address{Scheme: "https", Network: "fd", Target: "my-site.socket"}},
 		{"cgi:", listener, open.Address{Scheme: "cgi"}},
 		{"cgi:a b%20", app, open.Address{Scheme: "cgi", Target: "a b%20"}},
 		{"cgi:/dir/", app, open.Address{Scheme: "cgi", Target: "/dir/"}},
@@ -104,7 +106,7 @@ func TestParseRefuses(t *testing.T) {
 		_, err = open.ParseListener(in)
 		assert.ErrorIs(t, err, open.ErrAddress, in)
 	}
-	for _, in := range []string{"fcgi+fd:x", "fcgi+fd:-1", "fcgi+fd:"} {
+	for _, in := range []string{"fcgi+fd:x y", "fcgi+fd:-1", "fcgi+fd:a:b", "http+fd:", "fcgi+fd:"} {
 		_, err := open.ParseListener(in)
 		assert.ErrorIs(t, err, open.ErrAddress, in)
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -27,11 +28,27 @@ type ListenOptions struct {
 	SocketUID         int         // owner of a Unix socket, if SetOwner
 	SocketGID         int
 	SetOwner          bool
-	MaxHeader         int // bytes of a request line and its fields; 0 means 64 KiB
+	Limits            ListenLimits
 	// NetHTTP has net/http serve HTTP/1 on http listeners too, as it does HTTP/2 and TLS; else package http1 does.
 	NetHTTP bool
+	// Inherited is a socket of somebody else's that listens already, and which is used instead of a new one. The address
+	// says which protocol is spoken. A Unix socket's file stays there when the listener is closed; see KeepSocket.
+	Inherited net.Listener
 	// Log takes failures and the diagnostics of applications; nil is slog.Default.
 	Log *slog.Logger
+}
+
+// ListenLimits are the limits of a listener, as far as its protocol has them. In all fields 0 is the protocol's default.
+type ListenLimits struct {
+	HeaderTimeout  time.Duration // of http1.Server and scgi.Server; ParamsTimeout of fastcgi.Server
+	IdleTimeout    time.Duration // of http1.Server
+	BodyTimeout    time.Duration
+	WriteTimeout   time.Duration
+	MaxHeader      int
+	MaxConns       int   // of http1.Server and fastcgi.Server
+	MaxClientConns int   // of http1.Server
+	MaxVariables   int   // MaxParams of fastcgi.Server, HeaderLimit of scgi.Server
+	MaxStderr      int64 // of http1.Server
 }
 
 // A Listener accepts requests of one protocol at one address.
@@ -58,9 +75,14 @@ func Listen(address string, h adapters.Handler, o ListenOptions) (*Listener, err
 	l := &Listener{addr: a}
 	switch a.Scheme {
 	case "fcgi":
-		l.server = &fastcgi.Server{Handler: h, Log: o.Log}
+		l.server = &fastcgi.Server{
+			Handler: h, Log: o.Log, MaxConns: o.Limits.MaxConns, MaxParams: o.Limits.MaxVariables,
+			ParamsTimeout: o.Limits.HeaderTimeout,
+		}
 	case "scgi":
-		l.server = &scgi.Server{Handler: h, Log: o.Log}
+		l.server = &scgi.Server{
+			Handler: h, Log: o.Log, HeaderLimit: o.Limits.MaxVariables, HeaderTimeout: o.Limits.HeaderTimeout,
+		}
 	case "http", "https":
 		if l.server, err = newHTTPServer(a, h, o); err != nil {
 			return nil, err
@@ -74,14 +96,41 @@ func Listen(address string, h adapters.Handler, o ListenOptions) (*Listener, err
 	if l.ln, err = listenOn(a, o); err != nil {
 		return nil, err
 	}
-	if tcp, ok := l.ln.Addr().(*net.TCPAddr); ok {
-		host, _, _ := net.SplitHostPort(a.Target)
-		if host == "" {
-			host = tcp.IP.String()
-		}
-		l.addr.Target = net.JoinHostPort(host, strconv.Itoa(tcp.Port))
-	}
+	l.setAddress()
 	return l, nil
+}
+
+// setAddress makes addr that of the socket.
+func (l *Listener) setAddress() {
+	switch addr := l.ln.Addr().(type) {
+	case *net.TCPAddr:
+		host, _, _ := net.SplitHostPort(l.addr.Target)
+		if host == "" {
+			host = addr.IP.String()
+		}
+		l.addr.Network, l.addr.Target = "tcp", net.JoinHostPort(host, strconv.Itoa(addr.Port))
+	case *net.UnixAddr:
+		if l.addr.Network == "fd" {
+			l.addr.Network, l.addr.Target = "unix", addr.Name
+		}
+	}
+}
+
+// File returns the listening socket with a descriptor of its own, for a process that is to take it over.
+func (l *Listener) File() (*os.File, error) {
+	ln, ok := l.ln.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return ln.File()
+}
+
+// KeepSocket says whether the file of a Unix socket stays there when the listener is closed, since another process
+// listens on it. Other sockets have none.
+func (l *Listener) KeepSocket(keep bool) {
+	if unix, ok := l.ln.(*unixListener); ok {
+		unix.keep.Store(keep)
+	}
 }
 
 // String returns the address with the real port or the absolute path.
@@ -125,7 +174,10 @@ type http1Server struct {
 
 func newHTTP1Server(http2 *httpServer, h adapters.Handler, o ListenOptions) *http1Server {
 	s := &http1Server{http2: http2, handed: &handedConns{conns: make(chan net.Conn), closed: make(chan struct{})}}
-	s.Handler, s.Log, s.MaxHeader = h, o.Log, o.MaxHeader
+	s.Handler, s.Log = h, o.Log
+	l := o.Limits
+	s.HeaderTimeout, s.IdleTimeout, s.BodyTimeout, s.WriteTimeout = l.HeaderTimeout, l.IdleTimeout, l.BodyTimeout, l.WriteTimeout
+	s.MaxHeader, s.MaxConns, s.MaxClientConns, s.MaxStderr = l.MaxHeader, l.MaxConns, l.MaxClientConns, l.MaxStderr
 	s.HTTP2 = func(c net.Conn) {
 		s.starting.Do(func() { go http2.Server.Serve(s.handed) })
 		s.handed.give(c)
@@ -188,9 +240,9 @@ func newHTTPServer(a Address, h adapters.Handler, o ListenOptions) (*httpServer,
 	s := &httpServer{http.Server{
 		Handler:           &adapters.HTTPFrontend{Handler: h, Log: o.Log},
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-		ReadHeaderTimeout: 30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    cmp.Or(o.MaxHeader, 64<<10),
+		ReadHeaderTimeout: cmp.Or(o.Limits.HeaderTimeout, http1.DefaultHeaderTimeout),
+		IdleTimeout:       cmp.Or(o.Limits.IdleTimeout, http1.DefaultIdleTimeout),
+		MaxHeaderBytes:    cmp.Or(o.Limits.MaxHeader, http1.DefaultMaxHeader),
 		Protocols:         new(http.Protocols),
 	}}
 	s.Protocols.SetHTTP1(true)

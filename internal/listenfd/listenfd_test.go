@@ -1,12 +1,15 @@
 package listenfd_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,8 +23,12 @@ import (
 const childVar = "LISTENFD_TEST"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childVar) != "" {
+	switch os.Getenv(childVar) {
+	case "1":
 		serveOne()
+		return
+	case "2":
+		serveNamed()
 		return
 	}
 	leak.Main(m)
@@ -42,6 +49,37 @@ func serveOne() {
 		os.Stderr.WriteString(err.Error())
 		os.Exit(1)
 	}
+}
+
+// serveNamed answers one connection on the socket called b, of LISTEN_FDS, and says what it can find of the others.
+func serveNamed() {
+	os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid())) // which whoever starts a process cannot know
+	var found []string
+	for _, name := range []string{"a", "b", "c", "twice", "4", "99", "0"} {
+		fd, err := listenfd.Find(name)
+		found = append(found, fmt.Sprintf("%s=%d %v", name, fd, err))
+	}
+	fd, err := listenfd.Find("b")
+	if err != nil {
+		panic(err)
+	}
+	ln, err := listenfd.Listen(fd)
+	if err != nil {
+		panic(err)
+	}
+	nc, err := ln.Accept()
+	if err != nil {
+		panic(err)
+	}
+	found = append(found, listenfd.Forget()...)
+	found = append(found, os.Getenv("LISTEN_PID")+os.Getenv("LISTEN_FDS")+os.Getenv("LISTEN_FDNAMES")+".")
+	if _, err := os.Stdin.Stat(); err != nil {
+		panic(err)
+	}
+	_, err = listenfd.Listen(3)
+	fmt.Fprintf(nc, "%s\n%v", strings.Join(found, "\n"), err)
+	nc.Close()
+	ln.Close()
 }
 
 type filer interface {
@@ -81,6 +119,73 @@ func TestListen(t *testing.T) {
 			if network == "unix" {
 				assert.FileExists(t, address, "the socket is not the child's to remove")
 			}
+		})
+	}
+}
+
+func TestHandedOver(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Stderr = os.Stderr
+	var asked net.Addr
+	for i := range 4 {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer ln.Close()
+		f, err := ln.(filer).File()
+		require.NoError(t, err)
+		defer f.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+		if i == 1 {
+			asked = ln.Addr()
+		}
+	}
+	cmd.Env = append(os.Environ(), childVar+"=2", "LISTEN_FDS=4", "LISTEN_FDNAMES=a:b:twice:twice")
+	require.NoError(t, cmd.Start())
+	nc, err := net.Dial("tcp", asked.String())
+	require.NoError(t, err)
+	defer nc.Close()
+	got, err := io.ReadAll(nc)
+	require.NoError(t, err)
+	require.NoError(t, cmd.Wait())
+	assert.Equal(t, `a=3 <nil>
+b=4 <nil>
+c=0 no such socket was handed over: they are called a, b, twice, twice (LISTEN_FDNAMES)
+twice=0 several sockets are called twice: take them by number, from 3 on, or name each (FileDescriptorName=)
+4=4 <nil>
+99=0 no such socket was handed over: LISTEN_FDS are descriptors 3 to 6
+0=0 <nil>
+a (descriptor 3)
+twice (descriptor 5)
+twice (descriptor 6)
+.
+descriptor 3: not a listening socket: bad file descriptor`, string(got))
+}
+
+// What was handed to another process, or not at all, is not ours to close.
+func TestNotHandedOver(t *testing.T) {
+	for name, env := range map[string][3]string{
+		"nothing":             {},
+		"another's":           {"1", "2", "a:b"},
+		"no number":           {strconv.Itoa(os.Getpid()), "x", "a"},
+		"none":                {strconv.Itoa(os.Getpid()), "0", ""},
+		"no process":          {"", "1", "a"},
+		"less than no socket": {strconv.Itoa(os.Getpid()), "-1", "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i, variable := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+				t.Setenv(variable, env[i])
+			}
+			_, err := listenfd.Find("a")
+			require.ErrorIs(t, err, listenfd.ErrNotHandedOver)
+			fd, err := listenfd.Find("7")
+			require.NoError(t, err)
+			assert.Equal(t, uintptr(7), fd)
+			assert.Empty(t, listenfd.Forget())
+			_, there := os.LookupEnv("LISTEN_FDS")
+			assert.False(t, there)
 		})
 	}
 }
