@@ -50,8 +50,8 @@ func LogFailure(ctx context.Context, log *slog.Logger, err error) {
 	if limit := LimitOf(err); limit != "" {
 		log = log.With("limit", limit)
 	}
-	if i := (*Incident)(nil); errors.As(err, &i) {
-		log = log.With("error_id", i.ID)
+	if id := ErrorID(err); id != "" {
+		log = log.With("error_id", id)
 	}
 	log.Log(ctx, level, "request failed", "status", status, "error", err)
 }

@@ -132,7 +132,7 @@ func TestAnswer(t *testing.T) {
 				return &resp, nil
 			})
 			w := &writes{fail: tt.fail}
-			whole, err := adapters.Answer(t.Context(), w, h, &adapters.Request{Method: tt.method})
+			whole, err := adapters.Answer(t.Context(), w, h, &adapters.Request{Method: tt.method}, nil)
 			assert.Equal(t, tt.want, w.all)
 			assert.Equal(t, tt.whole, whole)
 			assert.ErrorIs(t, err, tt.fails)
@@ -172,7 +172,7 @@ func TestAnswerRefusesOddResponses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			h := adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) { return resp, nil })
-			whole, err := adapters.Answer(t.Context(), &out, h, &adapters.Request{Method: "GET"})
+			whole, err := adapters.Answer(t.Context(), &out, h, &adapters.Request{Method: "GET"}, nil)
 			assert.True(t, whole)
 			assert.ErrorIs(t, err, adapters.ErrBadResponse)
 			assert.Regexp(t, "^Status: 502 Bad Gateway\r\n", out.String())

@@ -3,6 +3,7 @@ package adapters
 import (
 	"iter"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -148,6 +149,41 @@ func ValidValue(s string) bool {
 	}
 	return true
 }
+
+// ValidHost reports whether s has the form HOST[:PORT], RFC 9110 7.2, RFC 3986 3.2.2.
+func ValidHost(s string) bool {
+	if s != "" && s[0] == '[' {
+		end := strings.IndexByte(s, ']')
+		if end < 0 {
+			return false
+		}
+		if addr, err := netip.ParseAddr(s[1:end]); err != nil || !addr.Is6() || addr.Zone() != "" {
+			return false
+		}
+		s = s[end+1:]
+	} else {
+		end := strings.IndexByte(s, ':')
+		if end < 0 {
+			end = len(s)
+		}
+		for i := range end {
+			if !hostByte[s[i]] {
+				return false
+			}
+		}
+		s = s[end:]
+	}
+	return s == "" || s[0] == ':' && strings.Trim(s[1:], "0123456789") == ""
+}
+
+// hostByte has the bytes of a registered name, but for escapes, which nobody uses and some decode: unreserved and
+// sub-delims.
+var hostByte = func() (set [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=") {
+		set[c] = true
+	}
+	return set
+}()
 
 var tokenByte = func() (t [256]bool) {
 	for _, c := range "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {

@@ -93,17 +93,18 @@ func httpEndpoints(req *Request, r *http.Request, names []string) {
 }
 
 // NameServer completes Local: a frontend calls it when Host, Scheme and the address of Local are set. SERVER_NAME is the
-// one of names that the client asked for, else the first of them, else the local address: never what only the client
-// says. On a Unix socket, which has no port, SERVER_PORT is the one that the client asked for.
+// one of names that the client asked for, else the first of them, else the local address: what only the client says
+// counts if there is nothing else. On a Unix socket, which has no port, SERVER_PORT is the one that the client asked for.
 func (r *Request) NameServer(names []string) {
 	host, port := "", ""
 	if ValidHost(r.Host) {
 		host, port = splitAddr(r.Host)
+		host = strings.TrimSuffix(host, ".")
 	}
 	if r.Local.Port == "" {
 		r.Local.Port = cmp.Or(port, map[string]string{"http": "80", "https": "443"}[r.Scheme])
 	}
-	r.Local.Name = r.Local.Addr
+	r.Local.Name = cmp.Or(r.Local.Addr, host)
 	for i, name := range names {
 		if known := EqualName(strings.Trim(name, "[]"), host); known || i == 0 {
 			r.Local.Name = name

@@ -45,7 +45,7 @@ func (hr *HeaderReader) Feed(b []byte) (n int, resp *Response, err error) {
 			size = len(b) - n
 		}
 		if hr.read += size; hr.read > limit {
-			return n, nil, fmt.Errorf("%w: header larger than %d bytes (limit response-header)", ErrBadResponse, limit)
+			return n, nil, fmt.Errorf("%w: %w: more than %d bytes (limit response-header)", ErrBadResponse, errLong, limit)
 		}
 		piece := b[n : n+size]
 		n += size
@@ -110,7 +110,7 @@ func (hr *HeaderReader) EndError(err error) error {
 		return err
 	}
 	if hr.read == 0 {
-		return fmt.Errorf("%w: it closed the connection without an answer", ErrUnreachable)
+		return fmt.Errorf("%w: %w", ErrUnreachable, errNoAnswer)
 	}
 	return fmt.Errorf("%w: it ended within the header: %.80q", ErrTruncated, hr.block)
 }

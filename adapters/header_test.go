@@ -195,13 +195,30 @@ func TestStripHopByHop(t *testing.T) {
 }
 
 func TestServerName(t *testing.T) {
-	for _, tt := range []struct{ host, given, want string }{
-		{"example.org:8080", "", "example.org"}, {"[::1]:8080", "", "[::1]"}, {"[::1]", "", "[::1]"},
-		{"", "", "[2001:db8::2]"}, {"a", "b", "b"}, {"a", "::1", "[::1]"}, {"a", "[::1]", "[::1]"},
+	for _, tt := range []struct {
+		host  string
+		names []string
+		want  string
+	}{
+		{"example.org:8080", nil, "[2001:db8::2]"}, {"", nil, "[2001:db8::2]"}, {"[2001:db8::9]", nil, "[2001:db8::2]"},
+		{"a", []string{"b"}, "b"}, {"", []string{"b"}, "b"}, {"a", []string{"::1"}, "[::1]"},
+		{"a", []string{"[::1]"}, "[::1]"}, {"c:80", []string{"b", "c", "d"}, "c"}, {"C.", []string{"b", "c"}, "c"},
+		{"e", []string{"b", "c", "d"}, "b"}, {"[::1]:80", []string{"b", "::1"}, "[::1]"}, {"b/c", []string{"a", "b/c"}, "a"},
 	} {
 		r := &Request{Host: tt.host, Local: Endpoint{Addr: "2001:db8::2", Port: "80"}}
-		r.NameServer(tt.given)
+		r.NameServer(tt.names)
 		assert.Equal(t, tt.want, r.Local.Name, tt)
+		assert.Equal(t, "80", r.Local.Port)
+	}
+}
+
+func TestServerPort(t *testing.T) {
+	for _, tt := range []struct{ host, scheme, want string }{
+		{"a", "http", "80"}, {"a", "https", "443"}, {"a:81", "http", "81"}, {"", "http", "80"}, {"a:x", "http", "80"},
+	} {
+		r := &Request{Host: tt.host, Scheme: tt.scheme, Local: Endpoint{Addr: "127.0.0.1"}}
+		r.NameServer(nil)
+		assert.Equal(t, tt.want, r.Local.Port, tt)
 	}
 }
 

@@ -23,16 +23,18 @@ type HTTPFrontend struct {
 	Handler Handler
 	// Log takes failures and the diagnostics of applications; nil is slog.Default.
 	Log *slog.Logger
-	// ServerName is SERVER_NAME; empty is the host that the client asked for, or the local address without one.
-	ServerName string
+	// Reporter tells clients about failures; nil tells the status alone.
+	Reporter *Reporter
+	// ServerNames are the names of this server, for SERVER_NAME: see [Request.NameServer].
+	ServerNames []string
 }
 
 // ServeHTTP carries one request to the Handler and its response back.
 func (f *HTTPFrontend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{w: w, r: r, rc: *http.NewResponseController(w)}
+	x := &exchange{f: f, w: w, r: r, rc: *http.NewResponseController(w)}
 	x.diag.Log = cmp.Or(f.Log, slog.Default())
 	defer x.end(true)
-	if err := x.start(f.ServerName); err != nil {
+	if err := x.start(); err != nil {
 		x.fail(err)
 		return
 	}
@@ -46,6 +48,7 @@ func (f *HTTPFrontend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // An exchange is one request and its response over net/http.
 type exchange struct {
+	f    *HTTPFrontend
 	w    http.ResponseWriter
 	r    *http.Request
 	rc   http.ResponseController
@@ -55,11 +58,11 @@ type exchange struct {
 	sent bool // the response header, 1xx apart
 }
 
-func (x *exchange) start(serverName string) error {
+func (x *exchange) start() error {
 	if x.r.Method == http.MethodConnect {
 		return fmt.Errorf("%w: CONNECT", ErrUpgrade)
 	}
-	if err := fromHTTP(&x.req, x.r, serverName); err != nil {
+	if err := fromHTTP(&x.req, x.r, x.f.ServerNames); err != nil {
 		return err
 	}
 	x.rc.EnableFullDuplex() // else an early answer waits for the upload; HTTP/2 is full duplex as it is
@@ -101,6 +104,7 @@ func (x *exchange) informational(status int, h Header) error {
 
 // fail answers with the status of err, as text.
 func (x *exchange) fail(err error) {
+	err = x.f.Reporter.Report(&x.req, err)
 	x.logError(err)
 	if StatusOf(err) == StatusClientGone {
 		panic(http.ErrAbortHandler)
@@ -265,7 +269,7 @@ func NewRequestID() string { return requestIDs.next() }
 // [ErrBadRequest].
 func FromHTTP(r *http.Request) (*Request, error) {
 	req := new(Request)
-	if err := fromHTTP(req, r, ""); err != nil {
+	if err := fromHTTP(req, r, nil); err != nil {
 		return nil, err
 	}
 	return req, nil

@@ -357,7 +357,7 @@ func TestHTTPClientGone(t *testing.T) {
 }
 
 func TestHTTPOverTLS(t *testing.T) {
-	f := &HTTPFrontend{ServerName: "configured", Handler: HandlerFunc(func(_ context.Context, req *Request) (*Response, error) {
+	f := &HTTPFrontend{ServerNames: []string{"configured"}, Handler: HandlerFunc(func(_ context.Context, req *Request) (*Response, error) {
 		return Reply(200, "text/plain", req.Scheme+" "+req.Local.Name), nil
 	})}
 	srv := httptest.NewTLSServer(f)

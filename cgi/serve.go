@@ -36,6 +36,8 @@ type Invocation struct {
 	Stdout io.Writer
 	Stderr io.Writer    // of the application; nil drops it
 	Log    *slog.Logger // takes why a request failed; nil is nobody
+
+	Reporter *adapters.Reporter // tells the web server about failures; nil tells the status alone
 }
 
 // Serve has h answer. The error is why the response is not complete, or the environment not that of a script.
@@ -98,7 +100,7 @@ func (i *Invocation) answer(ctx context.Context, h adapters.Handler, req *adapte
 	}
 	done := make(chan answered, 1)
 	go func() {
-		whole, err := adapters.Answer(ctx, i.Stdout, h, req)
+		whole, err := adapters.Answer(ctx, i.Stdout, h, req, i.Reporter)
 		done <- answered{whole, err}
 	}()
 	select {

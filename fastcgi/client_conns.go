@@ -190,8 +190,9 @@ func (c *Client) dialError(ctx context.Context, err error, late bool) error {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case late:
-		err = fmt.Errorf("%w: no connection within %v (limit ConnectTimeout)", adapters.ErrTimeout,
-			cmp.Or(c.ConnectTimeout, clientConnectTimeout))
+		err = adapters.ConnectTimeout(fmt.Errorf("%w: no connection within %v", adapters.ErrTimeout,
+			cmp.Or(c.ConnectTimeout, clientConnectTimeout)))
+		return &adapters.Error{Op: opDial, Addr: c.name(), Limit: "connect-timeout", Err: err}
 	case errors.Is(err, syscall.EAGAIN):
 		return c.busy("its backlog is full")
 	default:

@@ -6,7 +6,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -186,10 +185,7 @@ func (c *serverConn) writePair(o *serverOutput, p []byte) error {
 
 // fail puts the response for err in the place of the handler's.
 func (o *serverOutput) fail(status int, err error) (appStatus int) {
-	resp := adapters.Reply(status, "text/plain; charset=utf-8", adapters.ErrorText(status))
-	if wait := adapters.RetryAfter(err); wait > 0 {
-		resp.Header.Add("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-	}
+	resp := adapters.Failure(err)
 	o.left = -1
 	o.header(resp)
 	if o.r.req == nil || o.r.req.Method != http.MethodHead {

@@ -231,6 +231,7 @@ func (r *serverRequest) run() {
 			r.conn.cut(errConnCut)
 			return
 		case status != adapters.StatusClientGone:
+			err = r.report(err)
 			r.logError("request failed", status, err)
 			appStatus = r.out.fail(status, err)
 		}
@@ -267,6 +268,14 @@ func (r *serverRequest) closeInput() {
 	r.data.abort(adapters.ErrAborted)
 }
 
+func (r *serverRequest) report(err error) error {
+	req := r.req
+	if req == nil {
+		req = new(adapters.Request)
+	}
+	return r.conn.srv.Reporter.Report(req, err)
+}
+
 func (r *serverRequest) logError(what string, status int, err error) {
 	level := slog.LevelError
 	if status < 500 {
@@ -275,6 +284,9 @@ func (r *serverRequest) logError(what string, status int, err error) {
 	attrs := []any{"status", status, "error", err}
 	if r.req != nil {
 		attrs = append(attrs, "method", r.req.Method, "uri", r.req.URI, "request", r.req.ID)
+	}
+	if id := adapters.ErrorID(err); id != "" {
+		attrs = append(attrs, "error_id", id)
 	}
 	r.conn.srv.log().Log(context.Background(), level, what, attrs...)
 }

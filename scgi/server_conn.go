@@ -54,7 +54,7 @@ func (s *Server) serve(conn net.Conn) {
 		req.Body = nil
 	}
 	go body.watch(ctx)
-	whole, err := adapters.Answer(ctx, conn, h, req)
+	whole, err := adapters.Answer(ctx, conn, h, req, s.Reporter)
 	body.Shut(func() error { return conn.SetReadDeadline(time.Unix(1, 0)) })
 	if err != nil {
 		adapters.LogFailure(ctx, log, err)

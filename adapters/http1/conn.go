@@ -22,8 +22,8 @@ import (
 type conn struct {
 	s             *Server
 	nc            *sockio.Conn
-	proxied       *proxyproto.Conn // whose header says who the client is; nil without
-	vars          []adapters.Var   // of all requests
+	proxied       *proxyproto.Conn                 // whose header says who the client is; nil without
+	vars          []adapters.Var                   // of all requests
 	inform        func(int, adapters.Header) error // informational
 	remote, local adapters.Endpoint
 

@@ -76,13 +76,14 @@ func (x *exchange) start(text string) error {
 	x.req = adapters.Request{
 		Method: h.method, URI: h.uri, Proto: h.proto, Host: h.host, Query: h.query, Scheme: "http", Header: header,
 		ContentLength: h.length, Remote: c.remote, Local: c.local, ID: adapters.NewRequestID(), Stderr: &x.diag,
+		Vars: c.vars,
 	}
 	if h.path != "" {
 		if x.req.Script.PathInfo, err = adapters.CanonicalPath(h.path); err != nil {
 			return malformed("path %.80q", h.path)
 		}
 	}
-	x.req.NameServer(c.s.ServerName)
+	x.req.NameServer(c.s.ServerNames)
 	x.diag.Log, x.diag.ID = c.s.log(), x.req.ID
 	x.keep = !h.close
 	if h.minor > 0 {
@@ -125,6 +126,9 @@ func (x *exchange) serve() {
 
 // fail answers with the status of err, as text.
 func (x *exchange) fail(err error) {
+	if !x.sent {
+		err = x.c.s.Reporter.Report(&x.req, err)
+	}
 	adapters.LogFailure(&x.ctx, x.diag.Logger().With("method", x.req.Method, "uri", x.req.URI), err)
 	status := adapters.StatusOf(err)
 	if status == adapters.StatusClientGone {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/gangway-go/gangway/adapters"
@@ -141,7 +140,7 @@ func (h *head) absoluteForm(target string) error {
 	if end < 0 {
 		end = len(rest)
 	}
-	if h.host, h.uri = rest[:end], rest[end:]; h.host == "" || !validHost(h.host) {
+	if h.host, h.uri = rest[:end], rest[end:]; h.host == "" || !adapters.ValidHost(h.host) {
 		return malformed("authority in %.80q", target)
 	}
 	if h.uri == "" || h.uri[0] == '?' {
@@ -149,41 +148,6 @@ func (h *head) absoluteForm(target string) error {
 	}
 	return nil
 }
-
-// validHost reports whether s has the form HOST[:PORT], RFC 9110 7.2, RFC 3986 3.2.2.
-func validHost(s string) bool {
-	if s != "" && s[0] == '[' {
-		end := strings.IndexByte(s, ']')
-		if end < 0 {
-			return false
-		}
-		if addr, err := netip.ParseAddr(s[1:end]); err != nil || !addr.Is6() || addr.Zone() != "" {
-			return false
-		}
-		s = s[end+1:]
-	} else {
-		end := strings.IndexByte(s, ':')
-		if end < 0 {
-			end = len(s)
-		}
-		for i := range end {
-			if !hostByte[s[i]] {
-				return false
-			}
-		}
-		s = s[end:]
-	}
-	return s == "" || s[0] == ':' && strings.Trim(s[1:], "0123456789") == ""
-}
-
-// hostByte has the bytes of a registered name, but for escapes, which nobody uses and some decode: unreserved and
-// sub-delims.
-var hostByte = func() (set [256]bool) {
-	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=") {
-		set[c] = true
-	}
-	return set
-}()
 
 // parseField reads a field line, RFC 9112 5. A folded line begins with white space and so has no name.
 func parseField(line string) (name, value string, err error) {
@@ -221,7 +185,7 @@ func (p *fieldParser) take(name, value string) error {
 		if p.hosts++; p.hosts > 1 {
 			return malformed("more than one Host") // RFC 9112 3.2
 		}
-		if !validHost(value) {
+		if !adapters.ValidHost(value) {
 			return malformed("Host %.80q", value)
 		}
 		if p.host == "" {
