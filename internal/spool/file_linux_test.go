@@ -69,10 +69,8 @@ func TestDiskFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
 	require.NoError(t, err)
 	defer full.Close()
-	in := input{r: strings.NewReader("body"), limit: 100}
-	b, err := in.fill(make([]byte, 0, 2))
-	require.NoError(t, err)
-	err = in.store(full, b)
+	s := Spool{Limit: 100, file: full, buf: make([]byte, 0, 2)}
+	err = s.Fill(strings.NewReader("body"), 4)
 	require.ErrorIs(t, err, ErrStorage)
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	assert.EqualError(t, err, "spool: cannot store the body: write /dev/full: no space left on device")

@@ -1,6 +1,7 @@
-// Package spool reads a message-body of unknown length to its end, for applications that must be told an exact
-// CONTENT_LENGTH before the body: a short one into memory, a longer one into a temporary file without a name. Begin
-// with [Read].
+// Package spool keeps bodies that somebody else is not ready to take: a short one in memory, a longer one in a temporary
+// file without a name. A [Spool] takes a request body, for applications that must be told an exact CONTENT_LENGTH before
+// the body, or that shall not wait for a slow client; begin with [Read]. A [Queue] takes a response on its way to a
+// client that is slower than the application. A [Budget] bounds what all of them take together.
 package spool
 
 import (
@@ -8,13 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
-	"slices"
-	"sync"
 )
 
-// DefaultMemory is the usual size up to which a body stays in memory.
-const DefaultMemory = 64 << 10
+// DefaultMemory is the usual size up to which a body stays in memory. A buffer of 64 KiB then shows that it has ended.
+const DefaultMemory = 64<<10 - 1
 
 var (
 	// ErrTooLarge reports a body over the limit.
@@ -23,6 +23,9 @@ var (
 	// ErrStorage reports that the temporary file failed, for instance because the disk is full: our fault, not that of
 	// the client. The error of the file system is wrapped too.
 	ErrStorage = errors.New("spool: cannot store the body")
+
+	// ErrBudget reports that all bodies together take what they may. Nothing is lost, and there may be room later.
+	ErrBudget = errors.New("spool: no room for the body now")
 )
 
 // Body is a body that is complete and can be read again. It is not safe for concurrent use. The zero value is no body;
@@ -32,100 +35,170 @@ type Body struct {
 	// on: a process can have the file as its standard input, and both know how to write themselves.
 	io.ReadSeeker
 	Size int64
+
+	spool *Spool
 }
 
 // Close gives the storage back. The ReadSeeker must not be used any more.
 func (b Body) Close() error {
-	if f, ok := b.ReadSeeker.(*os.File); ok {
-		return discard(f)
+	if b.spool == nil {
+		return nil
 	}
-	return nil
+	return b.spool.Close()
 }
-
-// buffers holds *[]byte that are in use during Read only: what a Body keeps is a copy of the right size, because a
-// backend may still look at a body that its owner has closed.
-var buffers = sync.Pool{New: func() any {
-	b := make([]byte, 0, DefaultMemory)
-	return &b
-}}
 
 // Read reads r to io.EOF. A body of up to memory bytes stays in memory; a longer one goes to a temporary file, in
 // TMPDIR where the system has that, which nobody else can open and which does not outlive the process.
 //
-// An error of r is returned wrapped; a reader that goes on returning nothing and no error ends in [io.ErrNoProgress]. A
-// body of more than limit bytes is [ErrTooLarge], and what r still holds is not read; a failing temporary file is
-// [ErrStorage]. After an error nothing is left to close.
+// The errors are those of [Spool.Fill]; after one nothing is left to close.
 func Read(r io.Reader, memory, limit int64) (Body, error) {
-	pooled := buffers.Get().(*[]byte)
-	defer buffers.Put(pooled)
-	in := input{r: r, limit: limit}
-	b, err := in.fill((*pooled)[:0])
-	for err == nil && int64(len(b)) <= memory {
-		b, err = in.fill(slices.Grow(b, len(b)))
+	s := &Spool{Memory: memory, Limit: limit}
+	err := s.Fill(r, math.MaxInt64)
+	if err == io.EOF {
+		var body Body
+		if body, err = s.Body(); err == nil {
+			return body, nil
+		}
 	}
-	if err != nil && err != io.EOF {
-		return Body{}, err
-	}
-	if int64(len(b)) <= memory {
-		return Body{bytes.NewReader(bytes.Clone(b)), in.size}, nil
-	}
-	f, err := create()
-	if err != nil {
-		return Body{}, fmt.Errorf("%w: %w", ErrStorage, err)
-	}
-	if err := in.store(f, b); err != nil {
-		return Body{}, errors.Join(err, discard(f))
-	}
-	return Body{f, in.size}, nil
+	return Body{}, errors.Join(err, s.Close())
 }
 
-// input reads a body and holds its reader to the rules.
-type input struct {
-	r           io.Reader
-	size, limit int64
-	err         error // what ended the body; r is not asked again
+// A Spool takes a body as it comes. Memory and Limit are to be set before the first Fill.
+type Spool struct {
+	Budget *Budget
+	Memory int64 // bytes up to which the body stays in memory
+	Limit  int64 // bytes of the whole body
+
+	buf   []byte   // all of the body, or what is not in the file yet
+	taken int64    // of the Budget's memory
+	file  *os.File // nil until there is one
+	disk  int64    // bytes in it
+	size  int64
+	err   error // what ended the body: it is not read any more
 }
 
-// store writes b and the rest of the body to f and goes back to its beginning. It reads through b.
-func (in *input) store(f *os.File, b []byte) error {
-	for {
-		if _, err := f.Write(b); err != nil {
-			return fmt.Errorf("%w: %w", ErrStorage, err)
+// The sizes of the buffer: it grows as a body comes, so that those that have just begun take little.
+const (
+	firstBuffer = 4 << 10
+	fileBuffer  = 16 << 10 // before the file
+)
+
+// Size returns how much of the body there is.
+func (s *Spool) Size() int64 { return s.size }
+
+// Fill reads r until there are upTo bytes of the body, and returns nil; or io.EOF if the body has ended.
+//
+// An error of r is returned wrapped; a reader that goes on returning nothing and no error ends in [io.ErrNoProgress]. A
+// body of more than Limit bytes is [ErrTooLarge], and what r still holds is not read; a failing temporary file is
+// [ErrStorage]. After [ErrBudget] Fill may be called again.
+func (s *Spool) Fill(r io.Reader, upTo int64) error {
+	const maxEmpty = 100 // as package bufio
+	for empty := 0; s.err == nil && s.size < upTo; {
+		if len(s.buf) == cap(s.buf) {
+			if err := s.makeRoom(); err != nil {
+				return err
+			}
 		}
-		if in.err == io.EOF {
-			break
+		room := s.buf[len(s.buf):cap(s.buf)]
+		n, err := r.Read(room[:min(int64(len(room)), upTo-s.size)])
+		s.buf = s.buf[:len(s.buf)+n]
+		s.size += int64(n)
+		if empty++; n > 0 {
+			empty = 0
 		}
-		var err error
-		if b, err = in.fill(b[:0]); err != nil && err != io.EOF {
-			return err
+		switch {
+		case s.size > s.Limit:
+			s.err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, s.Limit)
+		case err == io.EOF:
+			s.err = io.EOF
+		case err != nil:
+			s.err = fmt.Errorf("spool: body: %w", err)
+		case empty == maxEmpty:
+			s.err = fmt.Errorf("spool: body: %w", io.ErrNoProgress)
 		}
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("%w: %w", ErrStorage, err)
+	return s.err
+}
+
+// makeRoom lets the buffer, which is full, take more.
+func (s *Spool) makeRoom() error {
+	size := int64(cap(s.buf))
+	if s.file == nil && (size == 0 || size <= s.Memory) {
+		larger := max(firstBuffer, min(4*size, s.Memory+1))
+		if s.Budget.takeMemory(larger - size) {
+			s.taken = larger
+			s.buf = append(make([]byte, 0, larger), s.buf...)
+			return nil
+		}
+		if size == 0 {
+			return ErrBudget
+		}
+	}
+	if err := s.store(); err != nil {
+		return err
+	}
+	if size > fileBuffer {
+		s.buf = make([]byte, 0, fileBuffer)
+		s.shrink(fileBuffer)
 	}
 	return nil
 }
 
-// fill reads into the spare capacity of b until it is used up or the body ends, with io.EOF or another error.
-func (in *input) fill(b []byte) ([]byte, error) {
-	const maxEmpty = 100 // as package bufio
-	for empty := 0; in.err == nil && len(b) < cap(b); {
-		n, err := in.r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		if empty++; n > 0 {
-			empty = 0
-		}
-		in.size += int64(n)
-		switch {
-		case in.size > in.limit:
-			in.err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, in.limit)
-		case err == io.EOF:
-			in.err = io.EOF
-		case err != nil:
-			in.err = fmt.Errorf("spool: body: %w", err)
-		case empty == maxEmpty:
-			in.err = fmt.Errorf("spool: body: %w", io.ErrNoProgress)
+func (s *Spool) shrink(taken int64) {
+	s.Budget.takeMemory(taken - s.taken)
+	s.taken = taken
+}
+
+// store writes the buffer to the file.
+func (s *Spool) store() error {
+	n := int64(len(s.buf))
+	if !s.Budget.takeDisk(n) {
+		return ErrBudget
+	}
+	s.disk += n
+	if s.file == nil {
+		var err error
+		if s.file, err = create(); err != nil {
+			return s.broken(err)
 		}
 	}
-	return b, in.err
+	if _, err := s.file.Write(s.buf); err != nil {
+		return s.broken(err)
+	}
+	s.buf = s.buf[:0]
+	return nil
+}
+
+func (s *Spool) broken(err error) error {
+	s.err = fmt.Errorf("%w: %w", ErrStorage, err)
+	return s.err
+}
+
+// Body returns what has come, at its beginning. The Spool is not filled any more. The error is [ErrStorage], or
+// [ErrBudget] if the rest of the body has no room in the file; then Body may be called again.
+func (s *Spool) Body() (Body, error) {
+	if s.file == nil && s.size <= s.Memory {
+		return Body{bytes.NewReader(s.buf), s.size, s}, nil
+	}
+	if err := s.store(); err != nil {
+		return Body{}, err
+	}
+	s.buf = nil
+	s.shrink(0)
+	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
+		return Body{}, s.broken(err)
+	}
+	return Body{s.file, s.size, s}, nil
+}
+
+// Close gives the storage back. Bytes in memory stay what they are for a reader that still looks at them.
+func (s *Spool) Close() error {
+	s.Budget.takeDisk(-s.disk)
+	s.shrink(0)
+	s.disk, s.buf = 0, nil
+	if f := s.file; f != nil {
+		s.file = nil
+		return discard(f)
+	}
+	return nil
 }
