@@ -155,13 +155,14 @@ func (s *Spool) store() error {
 	if !s.Budget.takeDisk(n) {
 		return ErrBudget
 	}
-	s.disk += n
 	if s.file == nil {
 		var err error
 		if s.file, err = create(); err != nil {
+			s.Budget.takeDisk(-n)
 			return s.broken(err)
 		}
 	}
+	s.disk += n
 	if _, err := s.file.Write(s.buf); err != nil {
 		return s.broken(err)
 	}
@@ -189,6 +190,15 @@ func (s *Spool) Body() (Body, error) {
 		return Body{}, s.broken(err)
 	}
 	return Body{s.file, s.size, s}, nil
+}
+
+// Begun returns a reader of what has come, instead of Body, for one that is passed on before its end. It takes no room
+// besides.
+func (s *Spool) Begun() io.Reader {
+	if s.file == nil {
+		return bytes.NewReader(s.buf)
+	}
+	return io.MultiReader(io.NewSectionReader(s.file, 0, s.disk), bytes.NewReader(s.buf))
 }
 
 // Close gives the storage back. Bytes in memory stay what they are for a reader that still looks at them.

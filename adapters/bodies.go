@@ -1,0 +1,129 @@
+package adapters
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gangway-go/gangway/internal/spool"
+)
+
+// The defaults of [Bodies].
+const (
+	DefaultSpoolMemory = 64 << 20
+	DefaultSpoolDisk   = 4 << 30
+	DefaultBodyRate    = 16 << 10
+)
+
+// Bodies keeps slow clients from holding what an application has few of: processes, connections, places in a pool. Wrap
+// goes around a backend, or the pool before it; all that one Bodies wraps share its budget. The fields must not be
+// changed once it is in use.
+//
+// A request body that is not there at once is collected, in memory and then in an unlinked file, and the application is
+// asked when it is complete. A client that sends the first 64 KiB within 62.5 ms, 1 MiB/s, is fast: its body is passed
+// on as it comes. If it then becomes slow for long, slower than Rate by half a minute, the request ends with 408.
+// A body of unknown length is always collected, since applications need CONTENT_LENGTH.
+//
+// A response goes on being read while its client is slow, and what the client does not take goes to memory and then to
+// an unlinked file, so that the application can do something else.
+//
+// When the budget is used up, clients are held up instead: a request body of known length is passed on as it comes, one
+// of unknown length waits and, after ten seconds, is refused with 503; a response is read as fast as its client takes it.
+type Bodies struct {
+	Limit  int64 // spool: bytes of one body that are kept; 0 is DefaultSpoolLimit; 413 for a request body
+	Memory int64 // spool-memory: bytes of all bodies in memory; 0 is DefaultSpoolMemory; 503
+	Disk   int64 // spool-disk: bytes of all bodies in files; 0 is DefaultSpoolDisk; 503
+	Rate   int64 // body-rate: bytes per second of a body that is passed on as it comes; 0 is DefaultBodyRate, below 0 none; 408
+
+	once   sync.Once
+	budget spool.Budget
+}
+
+// A BodyMode says what [Bodies] does for an application.
+type BodyMode string
+
+// The modes.
+const (
+	BodyAuto   BodyMode = "auto"   // as the client is fast or slow
+	BodyStream BodyMode = "stream" // nothing but bodies of unknown length: for applications that talk with their clients
+	BodySpool  BodyMode = "spool"  // every request body is collected
+)
+
+const (
+	// aheadSize of a body is what a fast client sends within aheadTime.
+	aheadSize = 64 << 10
+	aheadTime = time.Second / 16
+	// slowTime is how far a body that is passed on may be behind Rate.
+	slowTime = 30 * time.Second
+	// roomTime is how long a body waits for room in the budget, and roomCheck how often it is looked.
+	roomTime  = 10 * time.Second
+	roomCheck = 100 * time.Millisecond
+)
+
+// Wrap returns the [Middleware] for a mode.
+func (b *Bodies) Wrap(mode BodyMode) Middleware {
+	b.once.Do(func() {
+		b.budget.Memory, b.budget.Disk = DefaultSpoolMemory, DefaultSpoolDisk
+		if b.Memory != 0 {
+			b.budget.Memory = b.Memory
+		}
+		if b.Disk != 0 {
+			b.budget.Disk = b.Disk
+		}
+	})
+	return func(next Handler) Handler {
+		return HandlerFunc(func(ctx context.Context, req *Request) (*Response, error) {
+			return b.serve(ctx, next, req, mode)
+		})
+	}
+}
+
+func (b *Bodies) limit() int64 {
+	if b.Limit == 0 {
+		return DefaultSpoolLimit
+	}
+	return b.Limit
+}
+
+func (b *Bodies) rate() int64 {
+	if b.Rate == 0 {
+		return DefaultBodyRate
+	}
+	return b.Rate
+}
+
+func (b *Bodies) serve(ctx context.Context, next Handler, req *Request, mode BodyMode) (*Response, error) {
+	release := func() {}
+	if collects(req, mode) {
+		var err error
+		c := newCollection(req, b.limit(), mode == BodySpool)
+		c.Budget, c.rate = &b.budget, b.rate()
+		if req, release, err = c.collect(ctx, req); err != nil {
+			return nil, err
+		}
+	}
+	resp, err := next.Serve(ctx, req)
+	switch {
+	case err != nil:
+		release()
+	case mode == BodyStream, resp.LocalRedirect != "", resp.Status == http.StatusSwitchingProtocols:
+		resp.Body = OnClose(resp.Body, release)
+	default:
+		resp.Body = &relay{body: resp.Body, bodies: b, release: release}
+	}
+	return resp, err
+}
+
+// collects reports whether something of the body has to be waited for before the application is asked.
+func collects(req *Request, mode BodyMode) bool {
+	if !req.HasBody() || req.Role == Authorizer {
+		return false
+	}
+	if req.ContentLength < 0 {
+		return true
+	}
+	_, spooled := req.Body.(io.Seeker)
+	return mode != BodyStream && !spooled && ReadableAtOnce(req.Body) < req.ContentLength
+}
