@@ -80,6 +80,9 @@ func (b *Bodies) Wrap(mode BodyMode) Middleware {
 	}
 }
 
+// Used returns how many bytes of bodies there are in memory and in files.
+func (b *Bodies) Used() (memory, disk int64) { return b.budget.Used() }
+
 func (b *Bodies) limit() int64 {
 	if b.Limit == 0 {
 		return DefaultSpoolLimit
