@@ -46,7 +46,11 @@ func fromHTTP(req *Request, r *http.Request, names []string) error {
 
 // httpScript finds SCRIPT_NAME and PATH_INFO of a request that no resolver has seen.
 func httpScript(s *Script, r *http.Request) error {
-	if r.URL.Path == "*" || r.URL.Path == "" {
+	switch {
+	case r.URL.Path == "" && r.URL.Host != "":
+		s.PathInfo = "/" // of a target in absolute form, RFC 9110 4.2.3
+		return nil
+	case r.URL.Path == "*" || r.URL.Path == "":
 		return nil // OPTIONS *
 	}
 	path, err := CanonicalPath(r.URL.EscapedPath())

@@ -2,9 +2,14 @@
 
 package static
 
-import "syscall"
+import (
+	"path/filepath"
+	"syscall"
+)
 
 const openFlags = 0
+
+func localize(name string) (string, error) { return filepath.Localize(name) }
 
 // isNameError reports whether opening a file failed because of its name.
 func isNameError(err syscall.Errno) bool {

@@ -2,10 +2,20 @@
 
 package static
 
-import "syscall"
+import (
+	"path/filepath"
+	"strings"
+	"syscall"
+)
 
 // openFlags keeps open(2) from waiting for the other end of a named pipe.
 const openFlags = syscall.O_NONBLOCK
+
+// localize is filepath.Localize for names that need not be UTF-8.
+func localize(name string) (string, error) {
+	_, err := filepath.Localize(strings.ToValidUTF8(name, "_"))
+	return name, err
+}
 
 // isNameError reports whether opening a file failed because of its name.
 func isNameError(err syscall.Errno) bool {

@@ -17,7 +17,7 @@ import (
 
 func TestOddFiles(t *testing.T) {
 	base := tree(t, map[string]string{
-		"secret": "secret", "root/inside": "inside", "root/locked": "locked", "root/d/x": "x", "other/x": "secret",
+		"secret": "secret", "root/inside": "inside", "root/locked": "locked", "root/d/x": "x", "root/latin\xe4": "", "other/x": "secret",
 		`root/d\x`: "one name here, two elsewhere",
 	})
 	root := filepath.Join(base, "root")
@@ -55,6 +55,8 @@ func TestOddFiles(t *testing.T) {
 		{"/device", 404, 404},
 		{"/locked", locked, locked},
 		{"/inside\x00", 404, 404},
+		{"/latin\xe4", 200, 200},
+		{"/latin\xe4\x00", 404, 404},
 		{`/d\x`, 404, 404},
 	}
 	for _, tt := range tests {

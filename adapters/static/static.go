@@ -145,7 +145,7 @@ func (s *Files) hides(name string) bool { return s.Hide != nil && s.Hide(strings
 
 // open opens a regular file or a folder beneath Root.
 func (s *Files) open(name string) (*file, error) {
-	local, err := filepath.Localize(name)
+	local, err := localize(name)
 	if err != nil {
 		return nil, fmt.Errorf("static: %w: %q is no name", adapters.ErrNotFound, name)
 	}

@@ -86,7 +86,7 @@ var rules = []Class{
 		around("http://h/admin/", "http://h//admin/", "http://h/./admin/", "http://h/%61dmin/", "HTTP://H/admin/",
 			"http://other/admin/", "http://h:80/admin/", "http://user@h/admin/", "https://h/admin/", "http:///admin/",
 			"http:/admin/",
-			"http://h/dir/../admin/", "http://h?/admin/", "http:admin/", "//h/admin/", "http://h/x/..%2fadmin/")},
+			"http://h/dir/../admin/", "http:admin/", "//h/admin/", "http://h/x/..%2fadmin/")},
 	{"rule and other targets", "the target has no slash in front, and gets one behind the rule", ruleWins,
 		around("admin/", "./admin/", "h/admin/", "?/admin/", "*/admin/", "%2fadmin/", `\admin/`, ".admin/", "@/admin/",
 			":80/admin/")},

@@ -142,7 +142,9 @@ func meantPaths() []Meant {
 				{Target: "/dir/?/../x", Script: "/dir/index.php", FolderOfScript: true}})...),
 		class("absolute form", slices.Concat(
 			file("text.txt", "http://h/text.txt", "HTTP://h/text.txt", "http://h:80/text.txt", "http://h/dir/../text.txt"),
-			script("/app.php", "", "http://h/app.php", "http://h/app.php?a=http://x/"))...),
+			script("/app.php", "", "http://h/app.php", "http://h/app.php?a=http://x/"),
+			[]Meant{{Target: "http://h", Script: "/index.php", FolderOfScript: true},
+				{Target: "http://h?/admin/secret.txt", Script: "/index.php", FolderOfScript: true}})...),
 		class("queries with a file", file("text.txt", "/text.txt?", "/text.txt?/../x", "/text.txt??", "/text.txt?%00",
 			"/text.txt?x.php",
 			"/text.txt?%zz", "/text.txt?a=\"b\"", "/text.txt?"+strings.Repeat("q", 3000))...),
