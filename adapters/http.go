@@ -23,6 +23,8 @@ type HTTPFrontend struct {
 	Handler Handler
 	// Log takes failures and the diagnostics of applications; nil is slog.Default.
 	Log *slog.Logger
+	// MaxStderr is the Limit of a [StderrLog].
+	MaxStderr int64
 	// Reporter tells clients about failures; nil tells the status alone.
 	Reporter *Reporter
 	// ServerNames are the names of this server, for SERVER_NAME: see [Request.NameServer].
@@ -32,7 +34,7 @@ type HTTPFrontend struct {
 // ServeHTTP carries one request to the Handler and its response back.
 func (f *HTTPFrontend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{f: f, w: w, r: r, rc: *http.NewResponseController(w)}
-	x.diag.Log = cmp.Or(f.Log, slog.Default())
+	x.diag.Log, x.diag.Limit = cmp.Or(f.Log, slog.Default()), f.MaxStderr
 	defer x.end(true)
 	if err := x.start(); err != nil {
 		x.fail(err)

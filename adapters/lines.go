@@ -2,21 +2,23 @@ package adapters
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"log/slog"
 	"sync"
 )
 
-const (
-	maxStderrLine = 8 << 10 // longer lines are cut into pieces
-	maxStderr     = 1 << 20 // limit stderr: bytes of one request that are logged
-)
+// DefaultStderrLimit is how many bytes a [StderrLog] logs that sets no Limit.
+const DefaultStderrLimit = 1 << 20
 
-// A StderrLog is a Request.Stderr that logs an application's diagnostics line by line, up to 1 MiB for a request. The
-// zero value with Log set is ready; it may be used by several goroutines.
+const maxStderrLine = 8 << 10 // longer lines are cut into pieces
+
+// A StderrLog is a Request.Stderr that logs an application's diagnostics line by line. The zero value with Log set is
+// ready; it may be used by several goroutines.
 type StderrLog struct {
-	Log *slog.Logger // with the attributes that name the request
-	ID  string       // of the request: logged with each line, if it is not empty
+	Log   *slog.Logger // with the attributes that name the request
+	ID    string       // of the request: logged with each line, if it is not empty
+	Limit int64        // stderr: how many bytes are logged; 0 means DefaultStderrLimit, a negative number all
 
 	mu      sync.Mutex
 	partial []byte
@@ -29,7 +31,7 @@ func (l *StderrLog) Write(b []byte) (int, error) {
 	n := len(b)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if rest := maxStderr - l.taken; int64(len(b)) > rest {
+	if rest := cmp.Or(l.Limit, DefaultStderrLimit) - l.taken; l.Limit >= 0 && int64(len(b)) > rest {
 		l.dropped += int64(len(b)) - rest
 		b = b[:rest]
 	}
@@ -69,7 +71,7 @@ func (l *StderrLog) Close() error {
 	defer l.mu.Unlock()
 	l.emit()
 	if l.dropped > 0 {
-		l.Logger().Warn("stderr", "line", fmt.Sprintf("%d more bytes dropped (limit stderr)", l.dropped))
+		l.Logger().Warn("stderr", "line", fmt.Sprintf("%d more bytes dropped (limit stderr)", l.dropped), "limit", "stderr")
 		l.dropped = 0
 	}
 	return nil

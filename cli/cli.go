@@ -76,6 +76,9 @@ func codeOf(err error) int {
 }
 
 func run(args []string, std streams) int {
+	if len(args) == 3 && slices.Contains(helpWords, args[1]) && args[2] == "limits" {
+		return codeOf(printLimits(std.out))
+	}
 	args, command, err := arrangeAll(newApp(std), args)
 	if err == nil {
 		err = newApp(std).Run(args)
@@ -98,7 +101,7 @@ func newApp(std streams) *cli.App {
 		Description: "gangway serve examples/site\n" +
 			"gangway bridge --from http://127.0.0.1:8000 --to fcgi+unix:///run/php/php-fpm.sock --root /srv/www\n" +
 			"gangway call fcgi://127.0.0.1:9000 /index.php --root /srv/www --include\n\n" +
-			`"gangway help COMMAND" explains a command.`,
+			`"gangway help COMMAND" explains a command, "gangway help limits" the limits.`,
 		Writer:                    std.out,
 		ErrWriter:                 std.err,
 		HideVersion:               true,

@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
-
-	"github.com/gangway-go/gangway/adapters/middleware"
 )
 
 // mappingFlags divide the path of a request; their names are those of [open.AppOptions].
@@ -55,7 +52,9 @@ func listenerFlags() []cli.Flag {
 
 		&cli.StringSliceFlag{Name: "mount", Category: requests, Usage: "`[HOST]/PREFIX=URL`, another application beneath " +
 			"/PREFIX"},
-		&cli.StringSliceFlag{Name: "limit", Category: requests, Usage: "`NAME=VALUE`: " + limitList()},
+		&cli.StringSliceFlag{Name: "body", Category: requests, Usage: "`MODE` of request bodies, or [HOST]/PREFIX=MODE for " +
+			"one of --mount: auto collects those of slow clients before the application is asked, spool all of them, stream none"},
+		&cli.StringSliceFlag{Name: "limit", Category: requests, Usage: "`NAME=VALUE`; \"gangway help limits\" lists them"},
 		&cli.StringFlag{Name: "auth-basic", Category: requests, Usage: "ask for a password of this htpasswd `FILE`"},
 		&cli.StringFlag{Name: "auth-digest", Category: requests, Usage: "ask for a password of this htdigest `FILE`"},
 		&cli.StringFlag{Name: "auth-realm", Category: requests, Value: "gangway", Usage: "`NAME` of what passwords protect"},
@@ -68,13 +67,4 @@ func listenerFlags() []cli.Flag {
 		&cli.StringFlag{Name: "log-format", Category: "Logs", Value: "text", Usage: "`text|json` on standard error"},
 		&cli.StringFlag{Name: "log-level", Category: "Logs", Value: "info", Usage: "`debug|info|warn|error`"},
 	}
-}
-
-// limitList names the limits and their defaults.
-func limitList() string {
-	var names []string
-	for _, l := range middleware.DefaultLimits().List() {
-		names = append(names, l.Name+"="+l.Value)
-	}
-	return strings.Join(append(names, ownLimits...), ", ") + "; 0 is none"
 }

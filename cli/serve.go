@@ -85,7 +85,8 @@ func serve(c *cli.Context, std streams) error {
 	} else if err != nil {
 		return err
 	}
-	f := &folder{kind: kind, dir: dir, log: s.app.Log, vars: s.app.Vars}
+	f := &folder{kind: kind, dir: dir, log: s.app.Log, vars: s.app.Vars, limits: s.limits}
+	f.wrap = s.bodies.Wrap(s.bodyMode(""))
 	g.routes = []route{{url: dir, app: f, http: f, given: adapters.HandlerFunc(f.serveGiven)}}
 	if err := g.addMounts(); err != nil {
 		return err
@@ -103,12 +104,17 @@ type folder struct {
 	log  *slog.Logger
 	vars []adapters.Var
 
+	limits *limits
+	wrap   adapters.Middleware
+
 	site *apps.Site // nil before Start
 }
 
 // Start starts the applications. The error is that none of them runs.
 func (f *folder) Start(ctx context.Context) error {
-	site, err := apps.Open(ctx, f.kind, f.dir, apps.Options{Log: f.log})
+	o := apps.Options{Log: f.log, Wrap: f.wrap}
+	f.limits.applySite(&o)
+	site, err := apps.Open(ctx, f.kind, f.dir, o)
 	if err != nil {
 		return err
 	}

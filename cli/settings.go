@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ type settings struct {
 	mounts    []mount
 	listener  open.ListenOptions
 	limits    *limits
+	bodies    *adapters.Bodies
+	bodyModes map[string]adapters.BodyMode // by [HOST]/PREFIX; "" for all others
 	accessLog string
 	auth      []adapters.Middleware
 	sendfile  *middleware.Sendfile // nil is off
@@ -48,6 +51,7 @@ func newSettings(c *cli.Context, std streams) (*settings, error) {
 		func() error { s.limits, err = newLimits(c.StringSlice("limit")); return err },
 		func() error { s.app, err = appOptions(c); return err },
 		func() error { return s.parseMounts(c.StringSlice("mount")) },
+		func() error { return s.parseBodies(c.StringSlice("body")) },
 		func() error { return s.parseListener(c) },
 		func() error { return s.parseAuth(c) },
 		func() error { return s.parseSendfile(c) },
@@ -140,10 +144,37 @@ func (s *settings) parseMounts(values []string) error {
 	return nil
 }
 
+// parseBodies reads MODE or [HOST]/PREFIX=MODE.
+func (s *settings) parseBodies(values []string) error {
+	s.bodies, s.bodyModes = s.limits.bodies(), map[string]adapters.BodyMode{"": adapters.BodyAuto}
+	modes := []adapters.BodyMode{adapters.BodyAuto, adapters.BodyStream, adapters.BodySpool}
+	for _, v := range values {
+		where, name, one := strings.Cut(v, "=")
+		if !one {
+			where, name = "", v
+		}
+		mode := adapters.BodyMode(name)
+		known := func(m mount) bool { return m.host+m.prefix == strings.TrimSuffix(where, "/") }
+		switch {
+		case !slices.Contains(modes, mode):
+			return usage("--body %s: write auto, stream or spool", v)
+		case one && !slices.ContainsFunc(s.mounts, known):
+			return usage("--body %s: there is no --mount %s", v, where)
+		}
+		s.bodyModes[strings.TrimSuffix(where, "/")] = mode
+	}
+	return nil
+}
+
+// bodyMode returns the mode of the application that is mounted there.
+func (s *settings) bodyMode(where string) adapters.BodyMode {
+	return cmp.Or(s.bodyModes[where], s.bodyModes[""])
+}
+
 func (s *settings) parseListener(c *cli.Context) error {
 	o := &s.listener
 	o.Log, o.CertFile, o.KeyFile = s.log, c.String("cert"), c.String("key")
-	o.MaxHeader = s.limits.httpHeader()
+	o.Limits = s.limits.listener()
 	switch v := c.String("http"); v {
 	case "own":
 	case "net":

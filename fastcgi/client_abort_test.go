@@ -431,7 +431,7 @@ func TestClientConnectTimeout(t *testing.T) {
 		assert.ErrorIs(t, err, adapters.ErrTimeout)
 		assert.Equal(t, 504, adapters.StatusOf(err))
 		assert.EqualError(t, err,
-			"fastcgi: dial tcp pipe: application timed out: no connection within 5s (limit ConnectTimeout)")
+			"fastcgi: dial tcp pipe: application timed out: no connection within 5s (limit connect-timeout)")
 	})
 }
 

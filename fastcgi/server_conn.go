@@ -31,7 +31,7 @@ var (
 // Why the server closes a connection.
 var (
 	errProtocol = errors.New("fastcgi: protocol error")
-	errTimeout  = errors.New("fastcgi: a record or FCGI_PARAMS did not become complete in time (limit params-timeout)")
+	errTimeout  = errors.New("fastcgi: a record or FCGI_PARAMS did not become complete in time (limit header-timeout)")
 )
 
 const (
@@ -94,19 +94,19 @@ func (c *serverConn) logEnd(err error) {
 	c.mu.Lock()
 	lingering, requests := c.lingering, len(c.active)
 	c.mu.Unlock()
-	level := slog.LevelWarn
+	log, level := c.srv.log(), slog.LevelWarn
 	switch {
 	case lingering:
 		return
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = errTimeout
+		log, err = log.With("limit", "header-timeout"), errTimeout
 	case errors.Is(err, errProtocol):
 	case requests == 0:
 		return
 	default:
 		level = slog.LevelDebug
 	}
-	c.srv.log().Log(context.Background(), level, "connection closed",
+	log.Log(context.Background(), level, "connection closed",
 		"error", err, "peer", c.nc.RemoteAddr(), "requests", requests)
 }
 

@@ -59,8 +59,8 @@ func (r *serverRequest) receiveParams(h wire.Header) error {
 	case len(r.params)+n > limit:
 		r.params = nil
 		r.fault = &adapters.Error{
-			Op: "fastcgi: FCGI_PARAMS", Status: http.StatusRequestHeaderFieldsTooLarge,
-			Err: fmt.Errorf("%w: more than %d bytes (limit params)", adapters.ErrTooLarge, limit),
+			Op: "fastcgi: FCGI_PARAMS", Status: http.StatusRequestHeaderFieldsTooLarge, Limit: "variables",
+			Err: fmt.Errorf("%w: more than %d bytes", adapters.ErrTooLarge, limit),
 		}
 	default:
 		if r.params == nil {

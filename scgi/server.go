@@ -37,6 +37,8 @@ type Server struct {
 	HeaderLimit int
 	// HeaderTimeout is how long the header of a request may take to arrive; then the connection is closed.
 	HeaderTimeout time.Duration
+	// MaxStderr is the Limit of an adapters.StderrLog.
+	MaxStderr int64
 
 	mu        sync.Mutex
 	closed    bool

@@ -44,7 +44,7 @@ func (s *Server) serve(conn net.Conn) {
 		req, body.N = new(adapters.Request), 1 // there may be more to read
 	}
 	log := cmp.Or(s.Log, slog.Default()).With("peer", conn.RemoteAddr(), "method", req.Method, "uri", req.URI)
-	stderr := adapters.StderrLog{Log: log}
+	stderr := adapters.StderrLog{Log: log, Limit: s.MaxStderr}
 	defer stderr.Close()
 	req.Stderr = &stderr
 	var ctx context.Context
@@ -78,8 +78,10 @@ func (s *Server) readRequest(conn net.Conn, buf *[]byte) (req *adapters.Request,
 			req, err = parseHeader(string(header))
 			return req, rest, err
 		case err == wire.ErrTooLong:
-			err = fmt.Errorf("%w: %w (limit request-header)", adapters.ErrTooLarge, err)
-			return nil, nil, &adapters.Error{Op: "scgi: read header", Status: http.StatusRequestHeaderFieldsTooLarge, Err: err}
+			return nil, nil, &adapters.Error{
+				Op: "scgi: read header", Status: http.StatusRequestHeaderFieldsTooLarge, Limit: "variables",
+				Err: fmt.Errorf("%w: %w", adapters.ErrTooLarge, err),
+			}
 		case err != wire.ErrShort:
 			return nil, nil, fmt.Errorf("%w: %w", adapters.ErrBadRequest, err)
 		}
@@ -87,7 +89,7 @@ func (s *Server) readRequest(conn net.Conn, buf *[]byte) (req *adapters.Request,
 		n, err := conn.Read((*buf)[len(*buf):cap(*buf)])
 		*buf = (*buf)[:len(*buf)+n]
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			cmp.Or(s.Log, slog.Default()).Warn("no request header in time (limit header-timeout)", "peer", conn.RemoteAddr())
+			cmp.Or(s.Log, slog.Default()).Warn("no request header in time", "limit", "header-timeout", "peer", conn.RemoteAddr())
 		}
 		if n == 0 && err != nil {
 			return nil, nil, fmt.Errorf("%w: %w", adapters.ErrAborted, err)

@@ -172,7 +172,7 @@ func TestServerHeaderTimeout(t *testing.T) {
 			require.NoError(t, err)
 			assert.Empty(t, got)
 			assert.Equal(t, scgi.DefaultHeaderTimeout, time.Since(began))
-			assert.Contains(t, log.String(), "limit header-timeout")
+			assert.Contains(t, log.String(), "limit=header-timeout")
 			require.NoError(t, s.Shutdown(t.Context()))
 		}
 	})

@@ -100,8 +100,17 @@ type Options struct {
 	// MaxRequests, MaxQueue and MaxWait are those of [pool.Group].
 	MaxRequests, MaxQueue int
 	MaxWait               time.Duration
-	// BootTimeout and Grace are those of [pool.Command].
+	// BootTimeout, Grace and MaxLines are those of [pool.Command].
 	BootTimeout, Grace time.Duration
+	MaxLines           int
+	// HeaderLimit, SpoolLimit, ConnectTimeout and Timeout are those of [fastcgi.Client], and of the other clients as far
+	// as they have them.
+	HeaderLimit             int
+	SpoolLimit              int64
+	ConnectTimeout, Timeout time.Duration
+	// Wrap goes around what answers the requests that are for no file; nil is nothing. It is the place of
+	// [adapters.Bodies].
+	Wrap adapters.Middleware
 	// Log takes what the applications write and what happens to their processes; nil is slog.Default.
 	Log *slog.Logger
 	// Instead returns what is asked in the place of an application, none of which is started then. It is for who wants
@@ -204,11 +213,19 @@ func (a *App) run(g *pool.Group, c *pool.Command, o *Options) {
 	log := cmp.Or(o.Log, slog.Default())
 	g.Name, g.Spawner = string(a.Kind)+" "+a.Dir, c
 	g.MaxQueue, g.MaxWait, g.Log = o.MaxQueue, o.MaxWait, log
-	c.BootTimeout, c.Grace, c.Log = o.BootTimeout, o.Grace, log.With("app", g.Name)
+	c.BootTimeout, c.Grace, c.MaxLines, c.Log = o.BootTimeout, o.Grace, o.MaxLines, log.With("app", g.Name)
 	a.handler, a.start, a.close = g, g.Start, g.Close
 	if o.Instead != nil {
 		a.handler = o.Instead(a.Kind, a.Dir)
 		a.start = func(context.Context) error { return nil }
 		a.close = a.start
 	}
+	a.handler = o.wrap(a.handler)
+}
+
+func (o *Options) wrap(h adapters.Handler) adapters.Handler {
+	if o.Wrap == nil {
+		return h
+	}
+	return o.Wrap(h)
 }

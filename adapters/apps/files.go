@@ -68,11 +68,12 @@ const cgiBin = "/cgi-bin"
 // initCGI serves the programs beneath cgi-bin, and the files outside of it.
 func (a *App) initCGI(o Options, hide func(string) bool) {
 	outside := files{a.Dir, func(name string) bool { return within("/"+name, cgiBin) || hide != nil && hide(name) }}
-	script := &cgi.Script{Grace: o.Grace, Log: o.Log}
+	script := &cgi.Script{Grace: o.Grace, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit, Log: o.Log}
 	programs := &adapters.ScriptResolver{Root: a.Dir, Ext: []string{"*"}, Index: []string{}, To: script, Log: o.Log}
 	if o.Instead != nil {
 		programs.To = o.Instead(a.Kind, a.Dir)
 	}
+	programs.To = o.wrap(programs.To)
 	a.close = func(context.Context) error { return script.Close() }
 	a.handler = adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
 		if within(req.Script.PathInfo, cgiBin) {

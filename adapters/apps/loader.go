@@ -56,7 +56,9 @@ func (a *App) initLoader(first string, o Options) error {
 			cmd.Dir = a.Dir
 			return cmd, asOwner(cmd, a.Dir)
 		},
-		Backend: func(socket string) adapters.Handler { return &scgi.Client{Network: "unix", Address: socket} },
+		Backend: func(socket string) adapters.Handler {
+			return &scgi.Client{Network: "unix", Address: socket, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit}
+		},
 	}, &o)
 	a.publicFirst()
 	return nil

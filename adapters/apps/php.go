@@ -90,14 +90,17 @@ func (a *App) runPHPCGI(program string, o *Options) {
 			cmd.Env = append(os.Environ(), "PHP_FCGI_CHILDREN=0", "PHP_FCGI_MAX_REQUESTS=0")
 			return cmd, asOwner(cmd, a.Dir)
 		},
-		Backend: phpClient(1),
+		Backend: o.phpClient(1),
 	}, o)
 }
 
 // phpClient returns the backend of a process that nobody else asks, and that takes n connections at once.
-func phpClient(n int) func(socket string) adapters.Handler {
+func (o *Options) phpClient(n int) func(socket string) adapters.Handler {
 	return func(socket string) adapters.Handler {
-		return &fastcgi.Client{Network: "unix", Address: socket, MaxConns: n, MaxIdle: n, KeepConn: time.Hour}
+		return &fastcgi.Client{
+			Network: "unix", Address: socket, MaxConns: n, MaxIdle: n, KeepConn: time.Hour, HeaderLimit: o.HeaderLimit,
+			SpoolLimit: o.SpoolLimit, ConnectTimeout: o.ConnectTimeout, Timeout: o.Timeout,
+		}
 	}
 }
 
@@ -119,7 +122,7 @@ func (a *App) runFPM(program string, o *Options) {
 			cmd.Dir = a.Dir
 			return cmd, os.WriteFile(config, []byte(text), 0o600)
 		},
-		Backend: phpClient(n),
+		Backend: o.phpClient(n),
 	}, o)
 }
 

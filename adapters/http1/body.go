@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -239,7 +240,7 @@ func (b *body) readTrailer() error {
 			return io.EOF
 		}
 		if size += len(line) + 2; size > limit {
-			return refuse(431, "trailer larger than %d bytes", limit)
+			return refuseFor("header-bytes", 431, "trailer larger than %d bytes", limit)
 		}
 		name, value, err := parseField(line)
 		if err != nil {
@@ -314,10 +315,10 @@ func (x *exchange) bodyFailed(err error) error {
 	var r *refusal
 	switch {
 	case errors.As(err, &r):
-		return &adapters.Error{Op: "http1: body", Status: r.status, Err: fmt.Errorf("%w: %s", adapters.ErrBadRequest, r.reason)}
+		return &adapters.Error{Op: "http1: body", Status: r.status, Limit: r.limit, Err: fmt.Errorf("%w: %s", adapters.ErrBadRequest, r.reason)}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &adapters.Error{
-			Op: "http1: body", Status: 408,
+			Op: "http1: body", Status: http.StatusRequestTimeout, Limit: "body-timeout",
 			Err: fmt.Errorf("%w: the client sent nothing of the body for %v", adapters.ErrTimeout, x.c.s.bodyTimeout()),
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -29,11 +30,13 @@ type conn struct {
 
 	store    *[readBufferSize]byte // what buf is a part of; nil if it is larger, or if there is none
 	buf      []byte
-	r, w     int         // buf[r:w] was read and not used yet
-	deadline time.Time   // of reading, as last set
-	writeEnd time.Time   // of writing, as last set
-	first    bool        // no request was read yet
-	idle     atomic.Bool // nothing of the next request has come
+	r, w     int       // buf[r:w] was read and not used yet
+	deadline time.Time // of reading, as last set
+	writeEnd time.Time // of writing, as last set
+	first    bool      // no request was read yet
+	state    atomic.Int32
+	refused  error      // why it is not served
+	client   netip.Addr // whose connections were counted
 
 	// turn counts the beginnings and ends of requests: it is odd while one is served.
 	turn atomic.Uint64
@@ -91,6 +94,10 @@ func (c *conn) serve() {
 	if c.identify() != nil {
 		return
 	}
+	if err := c.s.admit(c); err != nil {
+		c.refuse(err)
+		return
+	}
 	for {
 		text, err := c.readHead()
 		if err != nil {
@@ -98,7 +105,12 @@ func (c *conn) serve() {
 			return
 		}
 		if text == http2Preface && c.s.HTTP2 != nil {
-			c.handOver()
+			if c.enter(StateUpgraded) {
+				c.handOver()
+			}
+			return
+		}
+		if !c.enter(StateRunning) {
 			return
 		}
 		c.s.begin(c)
@@ -158,6 +170,9 @@ type prefixedConn struct {
 	prefix []byte
 }
 
+// NetConn returns the connection beneath.
+func (c *prefixedConn) NetConn() net.Conn { return c.Conn }
+
 func (c *prefixedConn) Read(p []byte) (int, error) {
 	if len(c.prefix) == 0 {
 		return c.Conn.Read(p)
@@ -203,16 +218,17 @@ func (c *conn) readHead() (string, error) {
 		}
 		if len(b) >= c.s.maxHeader() {
 			if line == 0 {
-				return "", refuse(http.StatusRequestURITooLong, "request line larger than %d bytes", c.s.maxHeader())
+				return "", refuseFor("uri", http.StatusRequestURITooLong, "request line larger than %d bytes", c.s.maxHeader())
 			}
-			return "", refuse(431, "header larger than %d bytes", c.s.maxHeader())
+			return "", refuseFor("header-bytes", 431, "header larger than %d bytes", c.s.maxHeader())
 		}
 		if !hurried {
+			c.enter(StateHeader)
 			c.setReadDeadline(c.s.headerTimeout(), 0)
 			hurried = true
 		}
 		if err := c.fill(); errors.Is(err, os.ErrDeadlineExceeded) {
-			return "", refuse(http.StatusRequestTimeout, "header not complete after %v", c.s.headerTimeout())
+			return "", refuseFor("header-timeout", http.StatusRequestTimeout, "header not complete after %v", c.s.headerTimeout())
 		} else if err != nil {
 			return "", errIdle
 		}
@@ -228,21 +244,23 @@ func notHTTP(b []byte) error {
 
 // firstBytes waits for the next request.
 func (c *conn) firstBytes() error {
-	limit := c.s.idleTimeout()
+	limit, state := c.s.idleTimeout(), StateIdle
 	if c.first {
-		limit = c.s.headerTimeout()
+		limit, state = c.s.headerTimeout(), StateNew
 	}
 	c.setReadDeadline(limit, limit/16)
-	c.idle.Store(true)
+	c.enter(state)
 	if c.s.draining.Load() {
 		c.nc.SetReadDeadline(time.Now().Add(c.s.idleEnd))
 	}
 	n, err := c.nc.ReadLent(c)
 	if errors.Is(err, os.ErrDeadlineExceeded) && !c.nc.Quiet() { // it has come just now
-		c.nc.SetReadDeadline(time.Now().Add(idleEnd))
+		c.nc.SetReadDeadline(time.Now().Add(c.s.headerTimeout()))
 		n, err = c.nc.ReadLent(c)
 	}
-	c.idle.Store(false)
+	if err == nil && !c.enter(StateHeader) {
+		err = errIdle
+	}
 	if c.s.draining.Load() {
 		c.s.mu.Lock() // Shutdown may be setting the deadline
 		c.deadline = time.Time{}
@@ -371,6 +389,9 @@ func (c *conn) refuse(err error) {
 	if id := adapters.ErrorID(err); id != "" {
 		log = log.With("error_id", id)
 	}
+	if r.limit != "" {
+		log = log.With("limit", r.limit)
+	}
 	log.Info("request refused", "status", r.status, "error", r, "remote", c.remote.Addr)
 	resp := adapters.Failure(err)
 	b := appendFields(appendStatusLine(nil, r.status), resp.Header)
@@ -383,6 +404,7 @@ func (c *conn) refuse(err error) {
 
 // linger ends the connection so that a client that still sends can read the answer, RFC 9112 9.6.
 func (c *conn) linger() {
+	c.enter(StateClosing)
 	if c.nc.CloseWrite() != nil {
 		return
 	}

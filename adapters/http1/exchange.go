@@ -84,7 +84,7 @@ func (x *exchange) start(text string) error {
 		}
 	}
 	x.req.NameServer(c.s.ServerNames)
-	x.diag.Log, x.diag.ID = c.s.log(), x.req.ID
+	x.diag.Log, x.diag.ID, x.diag.Limit = c.s.log(), x.req.ID, c.s.MaxStderr
 	x.keep = !h.close
 	if h.minor > 0 {
 		x.req.Informational = c.inform
@@ -246,6 +246,7 @@ func (x *exchange) upgrade(resp *adapters.Response) {
 	c.unwatch()
 	c.x = nil // a half-close is for the two ends to understand
 	c.mu.Unlock()
+	c.enter(StateUpgraded)
 	head := append([]byte("HTTP/1.1 101 Switching Protocols\r\n"), "Connection: Upgrade\r\n"...)
 	for _, f := range resp.Header {
 		if adapters.ValidName(f.Name) && adapters.ValidValue(f.Value) && !adapters.EqualName(f.Name, "Connection") {

@@ -13,12 +13,23 @@ import (
 type refusal struct {
 	status int
 	reason string
+	limit  string // that was reached; empty if it was none
 }
 
-func (r *refusal) Error() string { return "http1: " + r.reason }
+func (r *refusal) Error() string {
+	if r.limit != "" {
+		return "http1: " + r.reason + " (limit " + r.limit + ")"
+	}
+	return "http1: " + r.reason
+}
 
 func refuse(status int, format string, args ...any) error {
-	return &refusal{status, fmt.Sprintf(format, args...)}
+	return refuseFor("", status, format, args...)
+}
+
+// refuseFor is refuse because of a limit.
+func refuseFor(limit string, status int, format string, args ...any) error {
+	return &refusal{status, fmt.Sprintf(format, args...), limit}
 }
 
 func malformed(format string, args ...any) error {

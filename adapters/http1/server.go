@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,6 +51,11 @@ type Server struct {
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
+	most      int                       // how many there may be
+	clients   map[netip.Addr]int        // how many each has, if that is limited
+	crowd     *time.Timer               // of the line about too many connections
+	crowds    int                       // that were in the way of another one since the last line
+	dropped   int                       // that were too many to be answered since then
 	listeners map[net.Listener]struct{} // whose Serve has not returned
 	watch     *watcher
 	ended     chan struct{} // closed when the last connection has, after Shutdown began
@@ -89,25 +95,55 @@ func (s *Server) Serve(ln net.Listener) error {
 		return net.ErrClosed
 	}
 	defer s.over(ln)
-	for delay := time.Duration(0); ; {
+	for accepting := (acceptance{}); ; {
 		nc, err := ln.Accept()
 		var temporary interface{ Temporary() bool }
 		switch {
 		case err == nil:
-			delay = 0
-			c := newConn(s, nc)
-			s.remember(c)
-			s.dispatch(c)
+			if accepting.failed > 0 {
+				s.log().Info("connections are accepted again", "failures", accepting.failed)
+			}
+			accepting = acceptance{}
+			if c := newConn(s, nc); s.remember(c) {
+				s.dispatch(c)
+			} else {
+				nc.Close()
+			}
 		case s.draining.Load():
 			return net.ErrClosed
 		case errors.As(err, &temporary) && temporary.Temporary(): // out of descriptors, most likely
-			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
-			s.log().Error("no connection accepted", "error", err, "pause", delay)
-			time.Sleep(delay)
+			accepting.wait(s, err)
 		default:
 			return err
 		}
 	}
+}
+
+// An acceptance is what became of the last tries to accept a connection.
+type acceptance struct {
+	failed int
+	pause  time.Duration
+}
+
+// wait makes room and pauses. One line of the log is enough.
+func (a *acceptance) wait(s *Server, err error) {
+	if a.failed++; a.failed == 1 {
+		s.log().Error("no connection accepted: idle ones are closed, and it is tried again", "error", err)
+	}
+	if a.pause = min(max(2*a.pause, 5*time.Millisecond), time.Second); s.evictSome() {
+		a.pause = 5 * time.Millisecond
+	}
+	time.Sleep(a.pause)
+}
+
+// evictSome makes room for a few connections.
+func (s *Server) evictSome() (some bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range 16 {
+		some = s.evict() || some
+	}
+	return some
 }
 
 // maxSpare is how many goroutines without a connection wait for one: those that have served one have a stack that is
@@ -147,6 +183,8 @@ func (s *Server) begun(ln net.Listener) bool {
 	if s.listeners == nil {
 		s.listeners = map[net.Listener]struct{}{}
 		s.conns = map[*conn]struct{}{}
+		s.clients = map[netip.Addr]int{}
+		s.most = s.maxConns()
 		s.ended = make(chan struct{})
 		s.awake = make(chan struct{}, 1)
 		s.next = make(chan *conn)
@@ -165,16 +203,11 @@ func (s *Server) over(ln net.Listener) {
 	s.last()
 }
 
-func (s *Server) remember(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conns[c] = struct{}{}
-}
-
 func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	s.leave(c)
 	s.last()
 }
 
@@ -187,34 +220,22 @@ func (s *Server) last() {
 	case <-s.ended:
 	default:
 		close(s.ended)
+		if s.crowd != nil {
+			s.crowd.Stop()
+		}
 		if s.watch != nil {
 			s.watch.close()
 		}
 	}
 }
 
-// Conns returns how many connections there are, and how many requests are under way.
-func (s *Server) Conns() (open, active int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns), int(s.active.Load())
-}
-
-// idleEnd is how long a connection is kept open for a request that may be on its way while the server shuts down. The
-// response to it says that the connection is closed.
-const idleEnd = 500 * time.Millisecond
-
 // Shutdown stops accepting, and waits for the requests under way and for those that come on open connections: each of
-// these is closed behind its next response, or when it was idle for half a second, or half of ctx's time if that is less.
-// A client that sends a request at the moment of Shutdown does not lose it. When ctx is done before, Shutdown closes all
+// these is closed behind its next response, or when it was idle for [adapters.IdleEnd]. A client that sends a request at the moment of Shutdown does not lose it. When ctx is done before, Shutdown closes all
 // connections and, unless all were idle, returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.draining.Load() {
-		s.idleEnd = idleEnd
-		if deadline, ok := ctx.Deadline(); ok {
-			s.idleEnd = min(idleEnd, time.Until(deadline)/2)
-		}
+		s.idleEnd = adapters.IdleEnd(ctx)
 	}
 	s.draining.Store(true)
 	for ln := range s.listeners {
@@ -225,7 +246,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	for c := range s.conns {
-		if c.idle.Load() {
+		if c.current().isIdle() {
 			c.nc.SetReadDeadline(time.Now().Add(s.idleEnd))
 		}
 	}
@@ -251,7 +272,7 @@ func (s *Server) cut() (busy bool) {
 	defer s.mu.Unlock()
 	for c := range s.conns {
 		c.mu.Lock()
-		busy = busy || !c.idle.Load()
+		busy = busy || !c.current().isIdle()
 		if c.x != nil {
 			c.x.ctx.cancel()
 		}

@@ -1,10 +1,12 @@
 package http1
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -115,6 +117,10 @@ func (w *writer) failure() error {
 	if w.err == nil {
 		return nil
 	}
+	if errors.Is(w.err, os.ErrDeadlineExceeded) {
+		err := fmt.Errorf("%w: the client took nothing of the response for %v", adapters.ErrAborted, w.x.c.s.writeTimeout())
+		return &adapters.Error{Op: "http1: write", Status: http.StatusRequestTimeout, Limit: "write-timeout", Err: err}
+	}
 	return fmt.Errorf("%w: %w", adapters.ErrAborted, w.err)
 }
 
@@ -220,7 +226,10 @@ func (w *writer) send(more []byte, last bool, trailer ...adapters.Field) {
 	}
 	w.x.writing.Lock()
 	defer w.x.writing.Unlock()
-	w.x.sent = true
+	if !w.x.sent {
+		w.x.sent = true
+		w.x.c.enter(StateWriting)
+	}
 	w.x.c.setWriteDeadline()
 	if len(more) == 0 {
 		_, w.err = w.x.c.nc.Write(out)

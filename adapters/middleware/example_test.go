@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/middleware"
@@ -33,19 +34,13 @@ func Example() {
 
 func ExampleLimits() {
 	limits := middleware.DefaultLimits()
-	if err := limits.Set("body", "8m"); err != nil {
-		log.Fatal(err)
-	}
-	for _, limit := range limits.List() {
-		fmt.Println(limit.Status, limit.Name, limit.Value)
-	}
-	fmt.Println(limits.Set("body", "8 megabytes"))
+	limits.Body = 3
+	app := limits.Wrap(hello)
+	req := &adapters.Request{Method: "POST", ContentLength: 4, Body: strings.NewReader("text")}
+	_, err := app.Serve(context.Background(), req)
+	fmt.Println(adapters.StatusOf(err), adapters.LimitOf(err))
+	fmt.Println(err)
 	// Output:
-	// 414 uri 8k
-	// 431 header-bytes 64k
-	// 431 header-fields 100
-	// 413 body 8m
-	// 503 requests 10000
-	// 504 timeout 1m0s
-	// limit body: "8 megabytes" is no size such as 512, 64k or 8m
+	// 413 body
+	// middleware: limits: request too large: body of 4 bytes (limit body)
 }

@@ -92,6 +92,12 @@ func Open(address string, o AppOptions) (*App, error) {
 	if err := app.checkOptions(); err != nil {
 		return nil, err
 	}
+	switch app.kind {
+	case socket, program, folder:
+		if o.Wrap != nil {
+			app.Backend = o.Wrap(app.Backend)
+		}
+	}
 	return app, nil
 }
 
@@ -114,11 +120,25 @@ func (app *App) Probe(ctx context.Context) error {
 	return nil
 }
 
+// DefaultConnectTimeout is how long the opening of a connection may take (limit connect-timeout).
+const DefaultConnectTimeout = 5 * time.Second
+
+// dial returns what opens connections, and gives up in time.
 func (app *App) dial() func(ctx context.Context, network, address string) (net.Conn, error) {
-	if app.options.Dial != nil {
-		return app.options.Dial
+	dial, limit := app.options.Dial, cmp.Or(app.options.ConnectTimeout, DefaultConnectTimeout)
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
 	}
-	return new(net.Dialer).DialContext
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		timed, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		conn, err := dial(timed, network, address)
+		if err != nil && ctx.Err() == nil && timed.Err() != nil {
+			late := fmt.Errorf("%w: no connection within %v", adapters.ErrTimeout, limit)
+			err = adapters.ConnectTimeout(&adapters.Error{Op: "dial", Limit: "connect-timeout", Err: late})
+		}
+		return conn, err
+	}
 }
 
 func (app *App) openSocket() error {
@@ -131,7 +151,7 @@ func (app *App) openSocket() error {
 		o := &app.options
 		engine := &gofast.Engine{
 			Network: a.Network, Address: a.Target, Dial: o.Dial, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit,
-			Timeout: o.Timeout,
+			Timeout: o.Timeout, ConnectTimeout: o.ConnectTimeout,
 		}
 		app.Backend, app.close = engine, func(context.Context) error { return engine.Close() }
 	default:
@@ -147,12 +167,12 @@ func (app *App) client(network, address string) adapters.Handler {
 	o := &app.options
 	if app.Address.Scheme == "scgi" {
 		return &scgi.Client{
-			Network: network, Address: address, Dial: o.Dial, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit,
+			Network: network, Address: address, Dial: app.dial(), HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit,
 		}
 	}
 	return &fastcgi.Client{
 		Network: network, Address: address, Dial: o.Dial, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit,
-		Timeout: o.Timeout,
+		Timeout: o.Timeout, ConnectTimeout: o.ConnectTimeout,
 	}
 }
 
@@ -165,12 +185,16 @@ func (app *App) openCommand() {
 	group := &pool.Group{
 		Name:        app.Address.Target,
 		Concurrency: commandRequests,
+		MaxQueue:    app.options.Queue,
+		MaxWait:     app.options.QueueWait,
 		Log:         app.options.Log,
 		Spawner: &pool.Command{
-			Cmd:     func(string) (*exec.Cmd, error) { return exec.Command("/bin/sh", "-c", app.Address.Target), nil },
-			Inherit: true,
-			Backend: func(socket string) adapters.Handler { return app.client("unix", socket) },
-			Log:     app.options.Log.With("app", app.Address.Target),
+			Cmd:         func(string) (*exec.Cmd, error) { return exec.Command("/bin/sh", "-c", app.Address.Target), nil },
+			Inherit:     true,
+			BootTimeout: app.options.BootTimeout,
+			MaxLines:    app.options.StderrLines,
+			Backend:     func(socket string) adapters.Handler { return app.client("unix", socket) },
+			Log:         app.options.Log.With("app", app.Address.Target),
 		},
 	}
 	app.Backend, app.start, app.close = group, group.Start, group.Close
@@ -240,7 +264,7 @@ func (app *App) openBuiltin() error {
 }
 
 func (app *App) openProxy() error {
-	a, dial := app.Address, app.options.Dial
+	a, dial := app.Address, app.dial()
 	path, err := url.PathUnescape(a.Path)
 	if err != nil {
 		return err
@@ -248,7 +272,8 @@ func (app *App) openProxy() error {
 	target := &url.URL{Scheme: a.Scheme, Host: a.Target, Path: path, RawPath: a.Path}
 	if a.Network == "unix" {
 		target.Host = "localhost"
-		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return app.dial()(ctx, "unix", a.Target) }
+		connect := dial
+		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx, "unix", a.Target) }
 	}
 	transport := proxy.NewTransport(dial)
 	app.Backend, app.kind = &proxy.Handler{Target: target, Transport: transport}, server

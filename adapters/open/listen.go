@@ -3,16 +3,17 @@ package open
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
@@ -34,6 +35,13 @@ type ListenOptions struct {
 	// Inherited is a socket of somebody else's that listens already, and which is used instead of a new one. The address
 	// says which protocol is spoken. A Unix socket's file stays there when the listener is closed; see KeepSocket.
 	Inherited net.Listener
+	// ServerNames are the names of this server, for SERVER_NAME of HTTP; nil is the host of the address, if that is a name.
+	ServerNames []string
+	// ProxyProtocol are the networks of balancers that begin each connection to an http or https listener with a header
+	// of the PROXY protocol; nil is off. A client on a Unix socket is 127.0.0.1.
+	ProxyProtocol []netip.Prefix
+	// Reporter tells clients about failures; nil tells the status alone.
+	Reporter *adapters.Reporter
 	// Log takes failures and the diagnostics of applications; nil is slog.Default.
 	Log *slog.Logger
 }
@@ -56,6 +64,9 @@ type Listener struct {
 	addr   Address
 	ln     net.Listener
 	server frontend
+
+	accepting net.Listener // ln, or what identifies its clients
+	over   atomic.Bool // Serve has returned
 }
 
 // frontend is what the frontends have in common.
@@ -72,23 +83,27 @@ func Listen(address string, h adapters.Handler, o ListenOptions) (*Listener, err
 		return nil, err
 	}
 	o.Log = cmp.Or(o.Log, slog.Default())
+	if o.ProxyProtocol != nil && a.Scheme != "http" && a.Scheme != "https" {
+		return nil, fmt.Errorf("%w: the PROXY protocol is for http and https, not for %s", ErrOption, address)
+	}
 	l := &Listener{addr: a}
 	switch a.Scheme {
 	case "fcgi":
 		l.server = &fastcgi.Server{
-			Handler: h, Log: o.Log, MaxConns: o.Limits.MaxConns, MaxParams: o.Limits.MaxVariables,
+			Handler: h, Log: o.Log, Reporter: o.Reporter, MaxConns: o.Limits.MaxConns, MaxParams: o.Limits.MaxVariables,
 			ParamsTimeout: o.Limits.HeaderTimeout,
 		}
 	case "scgi":
 		l.server = &scgi.Server{
 			Handler: h, Log: o.Log, HeaderLimit: o.Limits.MaxVariables, HeaderTimeout: o.Limits.HeaderTimeout,
+			MaxStderr: o.Limits.MaxStderr, Reporter: o.Reporter,
 		}
 	case "http", "https":
 		if l.server, err = newHTTPServer(a, h, o); err != nil {
 			return nil, err
 		}
 		if a.Scheme == "http" && !o.NetHTTP {
-			l.server = newHTTP1Server(l.server.(*httpServer), h, o)
+			l.server = newHTTP1Server(l.server.(*httpServer), a, h, o)
 		}
 	default:
 		return nil, fmt.Errorf("%w %q: no listening socket", ErrAddress, address)
@@ -97,6 +112,7 @@ func Listen(address string, h adapters.Handler, o ListenOptions) (*Listener, err
 		return nil, err
 	}
 	l.setAddress()
+	l.accepting = o.identifying(l.ln)
 	return l, nil
 }
 
@@ -133,12 +149,24 @@ func (l *Listener) KeepSocket(keep bool) {
 	}
 }
 
+// Alive reports whether connections are still accepted. It uses what each of them needs, and hangs if that does.
+func (l *Listener) Alive() bool {
+	switch server := l.server.(type) {
+	case *http1Server:
+		server.Conns()
+	case *fastcgi.Server:
+		server.Conns()
+	}
+	return !l.over.Load()
+}
+
 // String returns the address with the real port or the absolute path.
 func (l *Listener) String() string { return l.addr.String() }
 
 // Serve accepts requests until Shutdown, and then returns nil.
 func (l *Listener) Serve() error {
-	err := l.server.Serve(l.ln)
+	defer l.over.Store(true)
+	err := l.server.Serve(l.accepting)
 	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -153,17 +181,6 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	return err
 }
 
-type httpServer struct{ http.Server }
-
-// Shutdown cuts what is under way when ctx is done.
-func (s *httpServer) Shutdown(ctx context.Context) error {
-	err := s.Server.Shutdown(ctx)
-	if err != nil {
-		s.Close()
-	}
-	return err
-}
-
 // An http1Server has net/http take the connections that begin with HTTP/2.
 type http1Server struct {
 	http1.Server
@@ -172,9 +189,9 @@ type http1Server struct {
 	starting sync.Once
 }
 
-func newHTTP1Server(http2 *httpServer, h adapters.Handler, o ListenOptions) *http1Server {
+func newHTTP1Server(http2 *httpServer, a Address, h adapters.Handler, o ListenOptions) *http1Server {
 	s := &http1Server{http2: http2, handed: &handedConns{conns: make(chan net.Conn), closed: make(chan struct{})}}
-	s.Handler, s.Log = h, o.Log
+	s.Handler, s.Log, s.Reporter, s.ServerNames = h, o.Log, o.Reporter, o.serverNames(a)
 	l := o.Limits
 	s.HeaderTimeout, s.IdleTimeout, s.BodyTimeout, s.WriteTimeout = l.HeaderTimeout, l.IdleTimeout, l.BodyTimeout, l.WriteTimeout
 	s.MaxHeader, s.MaxConns, s.MaxClientConns, s.MaxStderr = l.MaxHeader, l.MaxConns, l.MaxClientConns, l.MaxStderr
@@ -227,34 +244,3 @@ func (l *handedConns) Close() error {
 
 // Addr implements net.Listener.
 func (l *handedConns) Addr() net.Addr { return &net.TCPAddr{} }
-
-// Serve serves TLS if a certificate was given.
-func (s *httpServer) Serve(ln net.Listener) error {
-	if s.TLSConfig != nil {
-		return s.Server.ServeTLS(ln, "", "")
-	}
-	return s.Server.Serve(ln)
-}
-
-func newHTTPServer(a Address, h adapters.Handler, o ListenOptions) (*httpServer, error) {
-	s := &httpServer{http.Server{
-		Handler:           &adapters.HTTPFrontend{Handler: h, Log: o.Log},
-		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-		ReadHeaderTimeout: cmp.Or(o.Limits.HeaderTimeout, http1.DefaultHeaderTimeout),
-		IdleTimeout:       cmp.Or(o.Limits.IdleTimeout, http1.DefaultIdleTimeout),
-		MaxHeaderBytes:    cmp.Or(o.Limits.MaxHeader, http1.DefaultMaxHeader),
-		Protocols:         new(http.Protocols),
-	}}
-	s.Protocols.SetHTTP1(true)
-	if a.Scheme == "http" {
-		s.Protocols.SetUnencryptedHTTP2(true)
-	} else {
-		s.Protocols.SetHTTP2(true)
-		cert, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("https needs a certificate and its key: %w", err)
-		}
-		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-	}
-	return s, nil
-}

@@ -37,6 +37,15 @@ type AppOptions struct {
 	HeaderLimit int           // bytes of its response header; 0 is adapters.DefaultHeaderLimit
 	SpoolLimit  int64         // bytes of a body of unknown length; 0 is adapters.DefaultSpoolLimit
 
+	ConnectTimeout time.Duration // for opening a connection; 0 is DefaultConnectTimeout
+	Queue          int           // requests that wait for a process of ours; 0 is pool.DefaultQueue
+	QueueWait      time.Duration // for how long; 0 is pool.DefaultWait
+	BootTimeout    time.Duration // for a process of ours to accept a connection; 0 is pool.DefaultBoot
+	StderrLines    int           // of a process of ours that are logged in a second; 0 is pool.DefaultLines
+
+	// Wrap goes around an application that serves only so much at once: FastCGI, SCGI, CGI; nil is nothing. It is the
+	// place of [adapters.Bodies].
+	Wrap adapters.Middleware
 	// Dial opens connections; nil is that of a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	Log  *slog.Logger // nil is slog.Default

@@ -28,18 +28,23 @@ type Command struct {
 	Inherit bool
 	// Backend returns what speaks to the process. See [Process].
 	Backend func(socket string) adapters.Handler
-	// BootTimeout is how long a process may take until it accepts its first connection; 0 means 60 s.
+	// BootTimeout (boot-timeout) is how long a process may take until it accepts its first connection; 0 means DefaultBoot.
 	BootTimeout time.Duration
 	// Grace is how long a process may take to end after SIGTERM, before SIGKILL; 0 means 5 s.
 	Grace time.Duration
 	// Log takes what the processes write, by line; nil is slog.Default.
 	Log *slog.Logger
+	// MaxLines (stderr-lines) is how many lines of a process are logged in a second; 0 means DefaultMaxLines.
+	MaxLines int
 }
 
+// The limits of a [Command] that sets none.
 const (
-	defaultBoot  = 60 * time.Second
-	defaultGrace = 5 * time.Second
+	DefaultBoot     = 60 * time.Second
+	DefaultMaxLines = 1000
 )
+
+const defaultGrace = 5 * time.Second
 
 // Spawn starts a process and returns when it has taken a first connection. If it ends before, the error tells the last
 // line that it wrote.
@@ -49,6 +54,7 @@ func (c *Command) Spawn(ctx context.Context) (*Process, error) {
 		return nil, err
 	}
 	r := newRunning(dir, cmp.Or(c.Grace, defaultGrace), cmp.Or(c.Log, slog.Default()))
+	r.output.limit = cmp.Or(c.MaxLines, DefaultMaxLines)
 	socket := filepath.Join(dir, "app.sock")
 	listener, err := c.start(r, socket)
 	if err != nil {
@@ -59,7 +65,7 @@ func (c *Command) Spawn(ctx context.Context) (*Process, error) {
 		// Until the process has taken a connection: if it died before, closing would look like taking it.
 		defer listener.Close()
 	}
-	if err := r.boot(ctx, socket, cmp.Or(c.BootTimeout, defaultBoot)); err != nil {
+	if err := r.boot(ctx, socket, cmp.Or(c.BootTimeout, DefaultBoot)); err != nil {
 		return nil, err
 	}
 	return &Process{Handler: c.Backend(socket), ID: r.cmd.Process.Pid, Wait: r.wait, Stop: r.stop}, nil
@@ -99,7 +105,7 @@ func (c *Command) start(r *running, socket string) (*net.UnixListener, error) {
 
 // boot waits until the process has taken a connection. Else it is stopped.
 func (r *running) boot(ctx context.Context, socket string, limit time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("app took no connection within %v (limit boot)", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("app took no connection within %v (limit boot-timeout)", limit))
 	defer cancel()
 	alive, died := context.WithCancelCause(ctx)
 	defer context.AfterFunc(r.life, func() { died(errDied) })()

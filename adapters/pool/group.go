@@ -39,9 +39,10 @@ type Group struct {
 	// MaxRequests is after how many requests a process is replaced; 0 means never. It serves until its replacement is
 	// ready, and is stopped when its last session ends.
 	MaxRequests int
-	// MaxQueue is how many requests may wait for a process; 0 means 100, a negative number none. One more is ErrBusy.
+	// MaxQueue (queue) is how many requests may wait for a process; 0 means DefaultQueue, a negative number none. One more
+	// is ErrBusy.
 	MaxQueue int
-	// MaxWait is how long a request may wait for a process; 0 means 30 s. Then it is ErrBusy.
+	// MaxWait (queue-wait) is how long a request may wait for a process; 0 means DefaultWait. Then it is ErrBusy.
 	MaxWait time.Duration
 	// Log takes what happens to the processes; nil is slog.Default.
 	Log *slog.Logger

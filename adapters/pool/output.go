@@ -9,16 +9,14 @@ import (
 	"time"
 )
 
-const (
-	maxLine  = 8 << 10 // longer lines are cut into pieces
-	maxLines = 1000    // limit stderr: lines in a second that are logged
-)
+const maxLine = 8 << 10 // longer lines are cut into pieces
 
 // output logs what a process writes, by line.
 type output struct {
-	log  *slog.Logger
-	pid  int
-	last string // line that is not empty
+	log   *slog.Logger
+	limit int // lines in a second that are logged
+	pid   int
+	last  string // line that is not empty
 
 	second  time.Time // when the current second began
 	lines   int       // in it
@@ -45,7 +43,7 @@ func (o *output) line(line string) {
 		o.reportDropped()
 		o.second, o.lines = now, 0
 	}
-	if o.lines++; o.lines > maxLines {
+	if o.lines++; o.lines > o.limit {
 		o.dropped++
 		return
 	}
@@ -54,7 +52,8 @@ func (o *output) line(line string) {
 
 func (o *output) reportDropped() {
 	if o.dropped > 0 {
-		o.log.Warn("stderr", "pid", o.pid, "line", fmt.Sprintf("%d more lines dropped (limit stderr)", o.dropped))
+		text := fmt.Sprintf("%d more lines dropped (limit stderr-lines)", o.dropped)
+		o.log.Warn("stderr", "pid", o.pid, "line", text, "limit", "stderr-lines")
 		o.dropped = 0
 	}
 }

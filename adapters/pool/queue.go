@@ -11,11 +11,13 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 )
 
+// The limits of a [Group] that sets none.
 const (
-	defaultQueue = 100
-	defaultWait  = 30 * time.Second
-	retryAfter   = time.Second // sessions end at any time
+	DefaultQueue = 100
+	DefaultWait  = 30 * time.Second
 )
+
+const retryAfter = time.Second // sessions end at any time
 
 // A waiter is a request in the queue.
 type waiter struct {
@@ -28,7 +30,7 @@ func (g *Group) checkout(ctx context.Context) (*member, error) {
 	if w == nil {
 		return m, err
 	}
-	timer := time.NewTimer(cmp.Or(g.MaxWait, defaultWait))
+	timer := time.NewTimer(cmp.Or(g.MaxWait, DefaultWait))
 	defer timer.Stop()
 	select {
 	case m := <-w.session:
@@ -39,7 +41,7 @@ func (g *Group) checkout(ctx context.Context) (*member, error) {
 	case <-ctx.Done():
 		err = &adapters.Error{Op: op, Addr: g.Name, Err: context.Cause(ctx)}
 	case <-timer.C:
-		err = g.busy("waited %v for a process (limit queue-wait)", cmp.Or(g.MaxWait, defaultWait))
+		err = g.busy("queue-wait", "waited %v for a process", cmp.Or(g.MaxWait, DefaultWait))
 	}
 	g.leave(w)
 	return nil, err
@@ -56,8 +58,8 @@ func (g *Group) assign() (*member, *waiter, error) {
 		g.begin(m)
 		return m, nil, nil
 	}
-	if limit := max(cmp.Or(g.MaxQueue, defaultQueue), 0); len(g.waiters) >= limit {
-		return nil, nil, g.busy("%d requests wait already (limit queue)", limit)
+	if limit := max(cmp.Or(g.MaxQueue, DefaultQueue), 0); len(g.waiters) >= limit {
+		return nil, nil, g.busy("queue", "%d requests wait already", limit)
 	}
 	w := &waiter{make(chan *member, 1)}
 	g.waiters = append(g.waiters, w)
@@ -153,7 +155,7 @@ func (g *Group) unavailable(err error, retry time.Duration) error {
 	return &adapters.Error{Op: op, Addr: g.Name, Status: http.StatusServiceUnavailable, RetryAfter: retry, Err: err}
 }
 
-func (g *Group) busy(format string, limit any) error {
-	err := fmt.Errorf("%w: "+format, adapters.ErrBusy, limit)
-	return &adapters.Error{Op: op, Addr: g.Name, RetryAfter: retryAfter, Err: err}
+func (g *Group) busy(limit, format string, value any) error {
+	err := fmt.Errorf("%w: "+format, adapters.ErrBusy, value)
+	return &adapters.Error{Op: op, Addr: g.Name, RetryAfter: retryAfter, Limit: limit, Err: err}
 }

@@ -121,7 +121,7 @@ func (g *gateway) listen(h adapters.Handler) error {
 	for _, address := range addresses {
 		ln, err := open.Listen(address, h, open.ListenOptions{
 			CertFile: filepath.Join(g.dir, "certificate.pem"), KeyFile: filepath.Join(g.dir, "key.pem"),
-			Log: g.log, NetHTTP: g.netHTTP, MaxHeader: 512 << 10,
+			Log: g.log, NetHTTP: g.netHTTP, Limits: open.ListenLimits{MaxHeader: 512 << 10},
 		})
 		if err != nil && strings.Contains(address, "[::1]") {
 			continue // there is no IPv6 here

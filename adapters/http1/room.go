@@ -1,0 +1,124 @@
+package http1
+
+import (
+	"math"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// maxConns is how many connections there may be.
+func (s *Server) maxConns() int {
+	switch {
+	case s.MaxConns < 0:
+		return math.MaxInt
+	case s.MaxConns == 0:
+		return max(descriptors()/4*3, 1)
+	}
+	return s.MaxConns
+}
+
+// maxRefused is how many connections above the limit are told so at once.
+const maxRefused = 64
+
+// remember takes c in, if need be in the place of another one that waits for a request. It reports false if there are
+// so many that c is not even to be answered.
+func (s *Server) remember(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if over := len(s.conns) - s.most; over >= 0 {
+		if !s.evict() {
+			c.refused = refuseFor("connections", http.StatusServiceUnavailable, "%d connections at once", s.most)
+		}
+		s.crowded(over >= maxRefused)
+		if over >= maxRefused {
+			return false
+		}
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+// evict closes a connection that waits for a request: best one whose header does not come to its end, then one that has
+// said nothing yet, else an idle one. It looks at a few only: the order of a map is random enough. The caller holds mu.
+func (s *Server) evict() bool {
+	const few = 64
+	rank := map[State]int{StateHeader: 3, StateNew: 2, StateIdle: 1}
+	var best *conn
+	var state State
+	looked := 0
+	for c := range s.conns {
+		if now := c.current(); rank[now] > rank[state] || best == nil && rank[now] > 0 {
+			best, state = c, now
+		}
+		if looked++; best != nil && (state == StateHeader || looked >= few) {
+			break
+		}
+	}
+	if best == nil || !best.state.CompareAndSwap(int32(state), int32(evicted)) {
+		return false
+	}
+	best.nc.Close()
+	return true
+}
+
+// crowded logs that the limit connections is reached: at once, and then how often it was in each second. The caller
+// holds mu.
+func (s *Server) crowded(dropped bool) {
+	if dropped {
+		s.dropped++
+	} else {
+		s.crowds++
+	}
+	if s.crowd == nil {
+		s.crowd = time.AfterFunc(time.Second, s.logCrowd)
+		s.log().Warn("all connections taken: those that wait for a request are closed for new ones", "limit", "connections",
+			"times", 1, "connections", s.most)
+		s.crowds, s.dropped = 0, 0
+	}
+}
+
+func (s *Server) logCrowd() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.crowds+s.dropped == 0 {
+		s.crowd = nil
+		return
+	}
+	s.log().Warn("all connections taken", "limit", "connections", "times", s.crowds+s.dropped, "unanswered", s.dropped)
+	s.crowds, s.dropped = 0, 0
+	s.crowd.Reset(time.Second)
+}
+
+// admit returns why c is not served: there are too many connections, of all clients or of this one.
+func (s *Server) admit(c *conn) error {
+	if c.refused != nil || s.MaxClientConns <= 0 {
+		return c.refused
+	}
+	addr, err := netip.ParseAddr(c.remote.Addr)
+	if err != nil || c.remote.Port == "" { // a Unix socket's
+		return nil
+	}
+	if addr = addr.Unmap().WithZone(""); addr.Is6() {
+		addr = netip.PrefixFrom(addr, 64).Masked().Addr()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clients[addr] >= s.MaxClientConns {
+		return refuseFor("client-connections", http.StatusServiceUnavailable, "%d connections of this client", s.MaxClientConns)
+	}
+	s.clients[addr]++
+	c.client = addr
+	return nil
+}
+
+// leave undoes admit. The caller holds mu.
+func (s *Server) leave(c *conn) {
+	if !c.client.IsValid() {
+		return
+	}
+	if s.clients[c.client]--; s.clients[c.client] == 0 {
+		delete(s.clients, c.client)
+	}
+	c.client = netip.Addr{}
+}
