@@ -19,10 +19,13 @@ func KeepAlive(c net.Conn) {
 	}
 }
 
-// beneath returns the connection that TLS uses, or c itself.
+// beneath returns the connection that TLS and others use, or c itself.
 func beneath(c net.Conn) net.Conn {
-	if wrapped, ok := c.(interface{ NetConn() net.Conn }); ok {
-		return wrapped.NetConn()
+	for {
+		wrapped, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = wrapped.NetConn()
 	}
-	return c
 }
