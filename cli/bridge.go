@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,7 +20,7 @@ func bridgeCommand(std streams) *cli.Command {
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringSliceFlag{Name: "from", Usage: "`URL` of a listener; may repeat"},
 			&cli.StringFlag{Name: "to", Usage: "`URL` of the application"},
-		}, mappingFlags(), appFlags(), listenerFlags()),
+		}, mappingFlags(), appFlags(), listenerFlags(), trustFlags()),
 		Action: func(c *cli.Context) error { return bridge(c, std) },
 	}
 }
@@ -107,6 +108,7 @@ func (g *gateway) addRoute(host, prefix, url string, o open.AppOptions) error {
 	if slices.ContainsFunc(g.routes, func(r route) bool { return r.host == host && r.prefix == prefix }) {
 		return usage("two applications for %s/: give each a prefix of its own", host+prefix)
 	}
+	o.Wrap = g.bodies.Wrap(g.bodyMode(host + prefix))
 	app, err := open.Open(url, o)
 	if err != nil {
 		return err
@@ -117,7 +119,7 @@ func (g *gateway) addRoute(host, prefix, url string, o open.AppOptions) error {
 
 // checkListeners checks the flags that concern listeners, given by the flag called name.
 func (g *gateway) checkListeners(c *cli.Context, name string) error {
-	var https, unix bool
+	var http, https, unix bool
 	for _, address := range g.addresses {
 		a, err := open.ParseListener(address)
 		switch {
@@ -128,7 +130,12 @@ func (g *gateway) checkListeners(c *cli.Context, name string) error {
 		case a.Scheme == "cgi" && g.accessLog == "-":
 			return usage("--access-log - and %s cgi: exclude each other: standard output is the response", name)
 		}
+		http = http || strings.HasPrefix(a.Scheme, "http")
 		https, unix = https || a.Scheme == "https", unix || a.Network == "unix"
+	}
+	if !http && (c.IsSet("trust-proxy") || c.IsSet("server-name") || c.IsSet("allow-header")) {
+		return usage("--trust-proxy, --server-name and --allow-header are for http listeners, and there is none: a web server " +
+			"has decided already")
 	}
 	switch {
 	case https && (c.String("cert") == "" || c.String("key") == ""):

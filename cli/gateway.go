@@ -8,11 +8,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/middleware"
 	"github.com/gangway-go/gangway/adapters/open"
+	"github.com/gangway-go/gangway/internal/listenfd"
+	"github.com/gangway-go/gangway/internal/sdnotify"
 )
 
 // A gateway is what serve and bridge run: listeners in front of applications.
@@ -24,6 +27,10 @@ type gateway struct {
 	listeners []*open.Listener
 	upgrades  upgrades
 	logFile   *middleware.LogFile // nil unless the access log is a file
+
+	predecessor *predecessor
+	successor   atomic.Int64 // the id of the process that takes the place of this one, 0 if there is none
+	notifier    *sdnotify.Notifier
 }
 
 // A route leads to an application.
@@ -41,7 +48,12 @@ type application interface {
 }
 
 // run serves until a signal ends it, or something that cannot be mended.
-func (g *gateway) run() error {
+func (g *gateway) run() (err error) {
+	g.notifier = sdnotify.Take()
+	if g.predecessor, err = findPredecessor(); err != nil {
+		return err
+	}
+	defer func() { g.predecessor.tellEnd(err) }()
 	if err := g.openLog(); err != nil {
 		return err
 	}
@@ -49,10 +61,11 @@ func (g *gateway) run() error {
 	signals := notify(g.reopenLog)
 	defer signals.release()
 	if g.addresses[0] == "cgi:" {
+		listenfd.Forget()
 		defer g.closeApps(signals.cut)
 		return g.runScript(signals.stop)
 	}
-	defer adoptOrphans()()
+	defer adoptOrphans(&g.successor)()
 	defer collectRarely()()
 	defer g.closeApps(signals.cut)
 	defer g.cutListeners()
@@ -63,6 +76,11 @@ func (g *gateway) run() error {
 	if err := g.start(signals.stop); err != nil || signals.stop.Err() != nil {
 		return err
 	}
+	return g.serve(signals)
+}
+
+// serve accepts requests until a signal comes, and answers those that have begun.
+func (g *gateway) serve(signals *signalled) error {
 	ended := make(chan error, len(g.listeners))
 	for _, l := range g.listeners {
 		go func() { ended <- l.Serve() }()
@@ -70,19 +88,63 @@ func (g *gateway) run() error {
 	for _, l := range g.listeners {
 		fmt.Fprintf(g.std.err, "listening on %s\n", l)
 	}
-	select {
-	case err := <-ended:
-		return err
-	case <-signals.stop.Done():
+	g.ready()
+	alive, stopWatch := context.WithCancel(context.Background())
+	defer stopWatch()
+	go g.notifier.Watch(alive, func() bool {
+		return !slices.ContainsFunc(g.listeners, func(l *open.Listener) bool { return !l.Alive() })
+	})
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-signals.upgrade:
+			if g.upgrade(signals.stop) {
+				stopWatch()
+				return g.drain(signals.cut)
+			}
+		case <-signals.stop.Done():
+			g.log.Info("stopping", "grace", g.grace)
+			g.notify(sdnotify.Stopping, sdnotify.Status("answering the requests under way"))
+			return g.drain(signals.cut)
+		}
 	}
-	g.log.Info("stopping", "grace", g.grace)
-	return g.drain(signals.cut)
+}
+
+// ready tells who started this process that it serves, and makes the files of all Unix sockets its own.
+func (g *gateway) ready() {
+	if g.predecessor == nil { // which says so to the service manager, for this process is not the service yet
+		g.notify(sdnotify.Ready, g.status())
+		return
+	}
+	for i, l := range g.listeners {
+		if a, err := open.ParseListener(g.addresses[i]); err == nil && a.Network == "unix" {
+			l.KeepSocket(false)
+		}
+	}
+	g.predecessor.tell(readyWord)
+}
+
+func (g *gateway) status() string {
+	var names []string
+	for _, l := range g.listeners {
+		names = append(names, l.String())
+	}
+	return sdnotify.Status("listening on " + strings.Join(names, ", "))
+}
+
+// notify tells the service manager.
+func (g *gateway) notify(lines ...string) {
+	if err := g.notifier.Send(lines...); err != nil {
+		g.log.Warn("service manager not told", "error", err)
+	}
 }
 
 // listen opens the listeners in their order.
 func (g *gateway) listen() error {
 	http, given := g.handler(false), g.handler(true)
 	var opened []string
+	defer g.closeUnused()
 	for _, address := range g.addresses {
 		a, err := open.ParseListener(address)
 		if err != nil {
@@ -96,13 +158,23 @@ func (g *gateway) listen() error {
 		if a.Scheme == "http" || a.Scheme == "https" {
 			h = http
 		}
-		l, err := open.Listen(address, h, g.listener)
+		o := g.listener
+		o.Inherited = g.predecessor.socket(address)
+		l, err := open.Listen(address, h, o)
 		if err != nil {
 			return err
 		}
 		g.listeners = append(g.listeners, l)
 	}
 	return nil
+}
+
+// closeUnused closes the sockets that were handed over and have no listener.
+func (g *gateway) closeUnused() {
+	g.predecessor.closeRest()
+	if unused := listenfd.Forget(); len(unused) > 0 {
+		g.log.Warn("no listener uses some of the sockets that were handed over", "sockets", unused)
+	}
 }
 
 // handler returns what answers the requests of a listener: of HTTP, or of a web server that has divided the path.
@@ -116,9 +188,13 @@ func (g *gateway) handler(given bool) adapters.Handler {
 		if given {
 			to = r.given
 		}
+		to = g.trust.around(r.host+r.prefix, to)
 		d.Routes = append(d.Routes, adapters.Route{Host: r.host, Prefix: r.prefix, To: to})
 	}
 	var chain []adapters.Middleware
+	if !given {
+		chain = g.trust.front()
+	}
 	if w := g.accessWriter(); w != nil {
 		chain = append(chain, middleware.AccessLog(w))
 	}
@@ -243,6 +319,7 @@ func (g *gateway) cutListeners() {
 func (g *gateway) closeApps(cut context.Context) {
 	ctx, cancel := context.WithTimeout(cut, g.grace)
 	defer cancel()
+	g.trust.wait(ctx)
 	var closes sync.WaitGroup
 	for _, r := range g.routes {
 		closes.Go(func() { r.app.Close(ctx) })

@@ -19,6 +19,7 @@ func (g *gateway) runScript(ctx context.Context) error {
 	}
 	script := &cgi.Invocation{
 		Env: os.Environ(), Stdin: g.std.in, Stdout: g.std.out, Stderr: g.std.err, Log: g.log,
+		Reporter: g.listener.Reporter,
 	}
 	return script.Serve(ctx, g.handler(true))
 }

@@ -30,7 +30,7 @@ func serveCommand(std streams) *cli.Command {
 			&cli.StringSliceFlag{Name: "listen", Usage: "`URL` of a listener; may repeat (default: " + defaultListener + ")"},
 			&cli.StringFlag{Name: "app", Usage: "`KIND` of DIR: " + kindList() + " (default: what is found)"},
 			varFlag(),
-		}, listenerFlags()),
+		}, listenerFlags(), trustFlags()),
 		Action: func(c *cli.Context) error { return serve(c, std) },
 	}
 }

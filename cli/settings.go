@@ -31,6 +31,7 @@ type settings struct {
 	limits    *limits
 	bodies    *adapters.Bodies
 	bodyModes map[string]adapters.BodyMode // by [HOST]/PREFIX; "" for all others
+	trust     trust
 	accessLog string
 	auth      []adapters.Middleware
 	sendfile  *middleware.Sendfile // nil is off
@@ -54,6 +55,7 @@ func newSettings(c *cli.Context, std streams) (*settings, error) {
 		func() error { return s.parseBodies(c.StringSlice("body")) },
 		func() error { return s.parseListener(c) },
 		func() error { return s.parseAuth(c) },
+		func() error { return s.parseTrust(c) },
 		func() error { return s.parseSendfile(c) },
 	} {
 		if err := parse(); err != nil {
@@ -238,14 +240,14 @@ func (s *settings) parseAuth(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		s.auth = append(s.auth, (&middleware.Basic{Realm: realm, Users: users}).Wrap)
+		s.auth = append(s.auth, (&middleware.Basic{Realm: realm, Users: users, PassAuthorization: true}).Wrap)
 	}
 	if file := c.String("auth-digest"); file != "" {
 		users, err := middleware.OpenHtdigest(file, realm)
 		if err != nil {
 			return err
 		}
-		s.auth = append(s.auth, (&middleware.Digest{Users: users}).Wrap)
+		s.auth = append(s.auth, (&middleware.Digest{Users: users, PassAuthorization: true}).Wrap)
 	}
 	if len(s.auth) > 1 {
 		return usage("--auth-basic and --auth-digest exclude each other")

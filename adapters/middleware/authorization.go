@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"slices"
@@ -112,6 +113,20 @@ func withoutVars(vars []adapters.Var, names ...string) []adapters.Var {
 		return vars
 	}
 	return slices.DeleteFunc(slices.Clone(vars), named)
+}
+
+// WithoutFields removes the header fields of the given names from requests.
+func WithoutFields(names ...string) adapters.Middleware {
+	return func(next adapters.Handler) adapters.Handler {
+		return adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+			if slices.ContainsFunc(names, req.Header.Has) {
+				c := *req
+				c.Header = c.Header.Without(names...)
+				req = &c
+			}
+			return next.Serve(ctx, req)
+		})
+	}
 }
 
 // authenticated returns the request of a user whose credentials were verified: no one that was named before counts.

@@ -41,8 +41,9 @@ func NewFieldNames(allow []string, log *slog.Logger) (*FieldNames, error) {
 
 // reservedNames are those by which a message is delimited, routed or its client known.
 var reservedNames = []string{
-	"Authorization", "Connection", "Content-Length", "Content-Type", "Host", "Proxy", "Proxy-Authorization", "TE",
-	"Transfer-Encoding", "Upgrade",
+	"Authorization", "Connection", "Content-Length", "Content-Type", "Forwarded", "Host", "Proxy", "Proxy-Authorization",
+	"TE", "Transfer-Encoding", "Upgrade", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto",
+	"X-Real-Ip",
 }
 
 var plainByte = func() (plain [256]bool) {

@@ -29,8 +29,8 @@ const (
 // DefaultFinishTime is how long Finish lets an application go on.
 const DefaultFinishTime = time.Minute
 
-// OnAbort applies an AbortPolicy to an application. The zero value is Abort, which costs nothing. Use one for each
-// Handler; its fields must not change once Wrap was called.
+// OnAbort applies an AbortPolicy to an application. The zero value is Abort, which costs nothing. Its
+// fields must not change once Wrap was called.
 //
 // An application that runs on counts as busy: it keeps its process, connection or place in a pool until it ends. Time
 // limits hold on as long as it has not begun to answer. A request that has not come whole, because its client left
