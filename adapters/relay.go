@@ -13,24 +13,28 @@ const heldSize = 32 << 10
 
 var heldBuffers = sync.Pool{New: func() any { return new([heldSize]byte) }}
 
+// yieldSize is how much a [Yielder] gets at once, and so may have to keep.
+const yieldSize = 64 << 10
+
 // A relay is a Response.Body whose application need not wait for the client. WriteTo reads it on the goroutine of its
-// caller, as fast as it comes, and closes it at its end. Of what is not sent with the end, another goroutine takes care:
-// it alone uses the client's writer until WriteTo returns.
+// caller, as fast as it comes, and closes it at its end. It writes itself as long as the writer yields and is not stuck.
+// What remains goes through a queue to another goroutine, which alone uses the writer until WriteTo returns.
 type relay struct {
 	body    io.ReadCloser // the application's
 	bodies  *Bodies
 	release func() // of the request's body
 	ended   sync.Once
 
-	held *[heldSize]byte // what has come, until there is a queue
-	n    int
+	to     io.Writer
+	direct Yielder // nil if to is none
+	held   *[heldSize]byte
+	n      int // bytes that are held: all that has come, as long as there is no queue
 
 	mu     sync.Mutex
 	queue  *spool.Queue // nil until it is needed
 	closed bool
 
-	to     io.Writer
-	served chan struct{} // closed when sent and err are final
+	served chan struct{} // closed when sent and err are the queue's last
 	sent   int64
 	err    error // of the client's writer, or of the queue
 }
@@ -40,10 +44,15 @@ func (r *relay) Read(p []byte) (int, error) { return r.body.Read(p) }
 
 // WriteTo implements io.WriterTo.
 func (r *relay) WriteTo(w io.Writer) (int64, error) {
-	r.to, r.held = w, heldBuffers.Get().(*[heldSize]byte)
-	whole := false
+	r.to = w
+	if y, ok := w.(Yielder); ok && y.Yield(true) {
+		r.direct = y
+	} else {
+		r.held = heldBuffers.Get().(*[heldSize]byte)
+	}
+	over := false
 	defer func() {
-		if !whole { // a panic
+		if !over { // a panic
 			r.finish(ErrAborted)
 		}
 	}()
@@ -51,23 +60,25 @@ func (r *relay) WriteTo(w io.Writer) (int64, error) {
 	if err == nil {
 		r.end()
 	}
-	whole = true
+	over = true
 	return r.finish(err)
 }
 
 // finish has all of it sent that has come, and returns the error that the body ended with, or the client.
 func (r *relay) finish(err error) (int64, error) {
-	if r.queue == nil {
-		n, werr := r.to.Write(r.held[:r.n])
+	switch {
+	case r.queue != nil:
+		r.queue.End()
+		<-r.served
+		r.queue.Close()
+	case r.direct != nil:
+		r.direct.Yield(false)
+	default:
+		var n int
+		n, r.err = r.to.Write(r.held[:r.n])
+		r.sent = int64(n)
 		r.unhold()
-		if err == nil {
-			err = werr
-		}
-		return int64(n), err
 	}
-	r.queue.End()
-	<-r.served
-	r.queue.Close()
 	if err == nil {
 		err = r.err
 	}
@@ -97,14 +108,21 @@ func (r *relay) Close() error {
 	return r.end()
 }
 
-// start begins the serving.
-func (r *relay) start() error {
+// enqueue begins to serve through the queue.
+func (r *relay) enqueue() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return ErrAborted
 	}
 	r.queue, r.served = spool.NewQueue(&r.bodies.budget, r.bodies.limit()), make(chan struct{})
+	if r.direct != nil {
+		r.direct.Yield(false)
+		r.queue.Flush() // what is stuck
+	} else {
+		r.queue.Write(r.held[:r.n])
+		r.unhold()
+	}
 	go r.serve()
 	return nil
 }
@@ -114,59 +132,73 @@ func (r *relay) serve() {
 	defer close(r.served)
 	for {
 		b, err := r.queue.Next()
-		switch {
-		case err == io.EOF:
-			return
-		case err != nil:
-			r.err = err
-			return
-		case len(b) == 0:
-			if f, ok := r.to.(Flusher); ok {
-				f.Flush()
-			}
-			continue
+		if err == nil {
+			err = r.pass(b)
 		}
-		n, err := r.to.Write(b)
-		r.sent += int64(n)
 		if err != nil {
-			r.err = err
-			r.queue.Abort(err)
+			if err != io.EOF {
+				r.err = err
+				r.queue.Abort(err)
+			}
 			return
 		}
 	}
+}
+
+// pass writes b to the client; nothing is to be flushed.
+func (r *relay) pass(b []byte) error {
+	if len(b) == 0 {
+		if f, ok := r.to.(Flusher); ok {
+			f.Flush()
+		}
+		return nil
+	}
+	n, err := r.to.Write(b)
+	r.sent += int64(n)
+	return err
 }
 
 // A relayWriter is where the application's body goes.
 type relayWriter struct{ *relay }
 
 // Write takes a part of the body.
-func (w relayWriter) Write(b []byte) (int, error) {
-	r := w.relay
-	if r.queue == nil {
-		if r.n+len(b) <= heldSize {
-			r.n += copy(r.held[r.n:], b)
-			return len(b), nil
+func (w relayWriter) Write(b []byte) (n int, err error) {
+	for r := w.relay; n < len(b); {
+		part := b[n:]
+		switch {
+		case r.queue != nil:
+			m, err := r.queue.Write(part)
+			return n + m, err
+		case r.direct != nil:
+			part = part[:min(len(part), yieldSize)]
+			if err = r.pass(part); err == nil && r.direct.Stuck() {
+				err = r.enqueue()
+			}
+			n += len(part)
+		case r.n+len(part) <= heldSize:
+			r.n += copy(r.held[r.n:], part)
+			n += len(part)
+		default:
+			err = r.enqueue()
 		}
-		if err := r.enqueue(); err != nil {
-			return 0, err
+		if err != nil {
+			return n, err
 		}
 	}
-	return r.queue.Write(b)
+	return n, nil
 }
 
 // Flush says that the application has nothing more to give at the moment.
 func (w relayWriter) Flush() {
-	if w.queue != nil || w.enqueue() == nil {
-		w.queue.Flush()
+	r := w.relay
+	if r.queue == nil && r.direct != nil {
+		r.pass(nil)
+		if r.direct.Stuck() {
+			r.enqueue()
+		}
+		return
 	}
-}
-
-// enqueue begins to send, with what is held.
-func (r *relay) enqueue() error {
-	if err := r.start(); err != nil {
-		return err
+	if r.queue != nil || r.enqueue() == nil {
+		r.queue.Flush()
 	}
-	_, err := r.queue.Write(r.held[:r.n])
-	r.unhold()
-	return err
 }

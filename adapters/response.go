@@ -189,6 +189,16 @@ var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }
 // A Flusher sends what it has buffered; http.Flusher is one.
 type Flusher interface{ Flush() }
 
+// A Yielder is a frontend's writer that need not wait for its client: then [Bodies] has another goroutine write only to
+// clients that are slow.
+type Yielder interface {
+	// Yield has Write and Flush wait a moment at most, and keep what the client has not taken until one is called that
+	// waits. It reports whether it can.
+	Yield(on bool) bool
+	// Stuck reports whether something is kept.
+	Stuck() bool
+}
+
 // drainTime is how long Drain waits for the end of a body that nobody wants.
 const drainTime = time.Second
 

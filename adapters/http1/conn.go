@@ -378,6 +378,15 @@ func (c *conn) setWriteDeadline() {
 	}
 }
 
+// yieldTime is how long a writer that yields waits for its client.
+const yieldTime = 5 * time.Millisecond
+
+// hurryWrite gives the next write only a moment.
+func (c *conn) hurryWrite() {
+	c.writeEnd = time.Now().Add(yieldTime)
+	c.nc.SetWriteDeadline(c.writeEnd)
+}
+
 // refuse answers a message that is not served, if an answer makes sense, and ends the connection.
 func (c *conn) refuse(err error) {
 	var r *refusal

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,8 @@ type writer struct {
 	framing framing
 	left    int64 // bytes of Content-Length to come
 	err     error // of the connection
+	yields  bool  // see Yield
+	unsent  []byte
 }
 
 // begin takes the header.
@@ -109,7 +112,7 @@ func (w *writer) release() {
 	if w.store != nil {
 		writeBuffers.Put(w.store)
 	}
-	w.store, w.buf = nil, nil
+	w.store, w.buf, w.unsent = nil, nil, nil
 }
 
 // failure returns what the connection failed with.
@@ -145,10 +148,23 @@ func (w *writer) Write(b []byte) (int, error) {
 
 // Flush sends what is gathered.
 func (w *writer) Flush() {
-	if w.err == nil && (w.head > 0 || len(w.buf) > room) {
+	switch {
+	case w.err != nil:
+	case w.head > 0, len(w.buf) > room:
 		w.send(nil, false)
+	case len(w.unsent) > 0:
+		w.err = w.transmit(nil, nil)
 	}
 }
+
+// Yield implements [adapters.Yielder].
+func (w *writer) Yield(on bool) bool {
+	w.yields = on
+	return true
+}
+
+// Stuck implements [adapters.Yielder].
+func (w *writer) Stuck() bool { return len(w.unsent) > 0 }
 
 // ReadFrom sends a file of known length with sendfile(2) where the system can.
 func (w *writer) ReadFrom(src io.Reader) (int64, error) {
@@ -230,18 +246,45 @@ func (w *writer) send(more []byte, last bool, trailer ...adapters.Field) {
 		w.x.sent = true
 		w.x.c.enter(StateWriting)
 	}
-	w.x.c.setWriteDeadline()
-	if len(more) == 0 {
-		_, w.err = w.x.c.nc.Write(out)
-	} else {
-		parts := net.Buffers{out, more}
-		if w.framing == chunked {
-			parts = append(parts, []byte("\r\n"))
-		}
-		_, w.err = parts.WriteTo(w.x.c.nc.Conn)
-	}
+	w.err = w.transmit(out, more)
 	w.head = 0
 	w.buf = w.store[:room]
+}
+
+// transmit writes what is unsent, out and more, with what ends a chunk.
+func (w *writer) transmit(out, more []byte) error {
+	c := w.x.c
+	if w.yields {
+		c.hurryWrite()
+	} else {
+		c.setWriteDeadline()
+	}
+	if len(w.unsent) == 0 && len(more) == 0 {
+		n, err := c.nc.Write(out)
+		if err != nil {
+			err = w.keep(net.Buffers{out[n:]}, err)
+		}
+		return err
+	}
+	parts := make(net.Buffers, 0, 4)
+	for _, part := range [][]byte{w.unsent, out, more} {
+		if len(part) > 0 {
+			parts = append(parts, part)
+		}
+	}
+	if w.framing == chunked && len(more) > 0 {
+		parts = append(parts, []byte("\r\n"))
+	}
+	_, err := parts.WriteTo(c.nc.Conn)
+	return w.keep(parts, err)
+}
+
+// keep notes what was not sent, if it is only late.
+func (w *writer) keep(rest net.Buffers, err error) error {
+	if w.unsent = nil; w.yields && errors.Is(err, os.ErrDeadlineExceeded) {
+		w.unsent, err = bytes.Join(rest, nil), nil
+	}
+	return err
 }
 
 // prepend puts the framing of size bytes before them, and the header before it. It returns where in buf the message begins.

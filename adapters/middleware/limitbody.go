@@ -63,6 +63,18 @@ func (w *watchedWriter) Flush() {
 	}
 }
 
+// Yield implements [adapters.Yielder].
+func (w *watchedWriter) Yield(on bool) bool {
+	y, ok := w.to.(adapters.Yielder)
+	return ok && y.Yield(on)
+}
+
+// Stuck implements [adapters.Yielder].
+func (w *watchedWriter) Stuck() bool {
+	y, ok := w.to.(adapters.Yielder)
+	return ok && y.Stuck()
+}
+
 // ReadFrom implements io.ReaderFrom, for files: what they give is never late.
 func (w *watchedWriter) ReadFrom(src io.Reader) (int64, error) {
 	w.silence.enter(sending)

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	pieceSize = 32 << 10
-	window    = 8 // pieces that a Queue has in memory at most; the first one is not taken from the Budget
+	pieceSize = 64 << 10
+	window    = 4 // pieces that a Queue has in memory at most; the first one is not taken from the Budget
 
 	// patience is how long a full window waits for the reader before the file is used.
 	patience = 10 * time.Millisecond
