@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -18,8 +19,9 @@ const prSetChildSubreaper = 36
 const reapPause = time.Second
 
 // adoptOrphans makes this process the parent of those whose parent has ended, also if they have left its process group:
-// what an application leaves behind. Until the function it returns is called, which ends them, they may go on.
-func adoptOrphans() (end func()) {
+// what an application leaves behind. Until the function it returns is called, which ends them, they may go on. The
+// process whose id is in successor, if any, is none of them.
+func adoptOrphans(successor *atomic.Int64) (end func()) {
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0); errno != 0 {
 		return func() {}
 	}
@@ -39,24 +41,24 @@ func adoptOrphans() (end func()) {
 			case <-stop:
 				return
 			}
-			reapOrphans()
+			reapOrphans(int(successor.Load()))
 		}
 	}()
 	return func() {
 		signal.Stop(ch)
 		close(stop)
 		<-stopped
-		killChildren()
+		killChildren(int(successor.Load()))
 	}
 }
 
-// children returns the processes whose parent this one is.
-func children() (pids []int) {
+// children returns the processes whose parent this one is, but for one.
+func children(but int) (pids []int) {
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, list := range lists {
 		text, _ := os.ReadFile(list)
 		for _, field := range strings.Fields(string(text)) {
-			if pid, err := strconv.Atoi(field); err == nil {
+			if pid, err := strconv.Atoi(field); err == nil && pid != but {
 				pids = append(pids, pid)
 			}
 		}
@@ -66,12 +68,12 @@ func children() (pids []int) {
 
 // reapOrphans takes notice of orphans that have ended. What we have started ourselves leads a process group in our
 // session, and is waited for by whoever started it.
-func reapOrphans() {
+func reapOrphans(successor int) {
 	session, err := sessionOf(os.Getpid())
 	if err != nil {
 		return
 	}
-	for _, pid := range children() {
+	for _, pid := range children(successor) {
 		group, err := syscall.Getpgid(pid)
 		if err != nil {
 			continue
@@ -98,10 +100,10 @@ func sessionOf(pid int) (int, error) {
 // killTime bounds the killing of orphans, which as long as it lasts may have children.
 const killTime = 2 * time.Second
 
-// killChildren ends every child, and theirs, which become ours.
-func killChildren() {
+// killChildren ends every child but one, and theirs, which become ours.
+func killChildren(but int) {
 	for deadline := time.Now().Add(killTime); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		pids := children()
+		pids := children(but)
 		if len(pids) == 0 {
 			return
 		}

@@ -8,8 +8,6 @@ import (
 	"syscall"
 )
 
-var reopenSignals = []os.Signal{syscall.SIGUSR1}
-
 // stopSignals leaves out SIGHUP if whoever started us (nohup) ignores it.
 func stopSignals() []os.Signal {
 	if signal.Ignored(syscall.SIGHUP) {
@@ -17,6 +15,28 @@ func stopSignals() []os.Signal {
 	}
 	return []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
 }
+
+// otherWishes says what signals ask for that do not stop this process. SIGHUP comes when a terminal is closed; without one
+// it is sent by people who want their service to look at its configuration again.
+func otherWishes() map[os.Signal]wish {
+	wishes := map[os.Signal]wish{syscall.SIGUSR1: toReopen, syscall.SIGUSR2: toUpgrade}
+	if !signal.Ignored(syscall.SIGHUP) && !hasTerminal() {
+		wishes[syscall.SIGHUP] = toUpgrade
+	}
+	return wishes
+}
+
+func hasTerminal() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	tty.Close()
+	return true
+}
+
+// closeOnExec keeps a descriptor that was inherited from the programs that are started.
+func closeOnExec(f *os.File) { syscall.CloseOnExec(int(f.Fd())) }
 
 // ignorePipes keeps this process alive when nobody reads its standard output or error any more, until the function it
 // returns is called. It catches SIGPIPE, since programs that are started inherit what is ignored.
