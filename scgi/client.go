@@ -105,11 +105,10 @@ func appendBody(dst []byte, body *adapters.ExactBody) []byte {
 }
 
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {
-	dial := c.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
+	if c.Dial != nil {
+		return c.Dial(ctx, c.Network, c.Address)
 	}
-	return dial(ctx, c.Network, c.Address)
+	return new(net.Dialer).DialContext(ctx, c.Network, c.Address)
 }
 
 // exchange sends req, whose header is in buf, and reads the response's header. Errors of writing say nothing: the

@@ -50,9 +50,6 @@ type Server struct {
 
 var errServerClosed = fmt.Errorf("scgi: server closed: %w", adapters.ErrAborted)
 
-// acceptPause is how long Serve waits when the system has no descriptor left for a connection.
-const acceptPause = 50 * time.Millisecond
-
 // Serve accepts connections on ln and answers their requests until ln fails, or until Shutdown, after which it returns
 // [http.ErrServerClosed]. It closes ln.
 func (s *Server) Serve(ln net.Listener) error {
@@ -72,7 +69,7 @@ func (s *Server) Serve(ln net.Listener) error {
 			s.conns.Go(func() { s.serve(conn) })
 		case errors.As(err, &passing) && passing.Temporary():
 			cmp.Or(s.Log, slog.Default()).Warn("accept failed, trying again", "error", err)
-			time.Sleep(acceptPause)
+			time.Sleep(50 * time.Millisecond) // the system has no descriptor left for it
 		default:
 			if open = s.unlessClosed(func() {}); open {
 				return err

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"slices"
 	"time"
@@ -78,10 +77,8 @@ func (s *Server) readRequest(conn net.Conn, buf *[]byte) (req *adapters.Request,
 			req, err = parseHeader(string(header))
 			return req, rest, err
 		case err == wire.ErrTooLong:
-			return nil, nil, &adapters.Error{
-				Op: "scgi: read header", Status: http.StatusRequestHeaderFieldsTooLarge, Limit: "variables",
-				Err: fmt.Errorf("%w: %w", adapters.ErrTooLarge, err),
-			}
+			err = fmt.Errorf("%w: %w", adapters.ErrTooLarge, err)
+			return nil, nil, &adapters.Error{Op: "scgi: read header", Status: 431, Limit: "variables", Err: err}
 		case err != wire.ErrShort:
 			return nil, nil, fmt.Errorf("%w: %w", adapters.ErrBadRequest, err)
 		}

@@ -35,7 +35,8 @@ const graph = `
 
 	# What needs nothing but the contract.
 	adapters, internal/...
-	< adapters/middleware, adapters/static, adapters/proxy, adapters/pool, adapters/http1, adapters/adaptertest,
+	< adapters/middleware, adapters/static, adapters/proxy, adapters/pool, adapters/http1, adapters/status,
+	  adapters/adaptertest,
 	  fastcgi, scgi, cgi, egi, egi/...;
 
 	# Each protocol has its codecs and knows no other protocol.
