@@ -104,6 +104,13 @@ func (s *Server) log() *slog.Logger {
 	return s.Log
 }
 
+// Conns returns how many connections there are.
+func (s *Server) Conns() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
 // Serve accepts connections on ln and answers their requests until ln fails, or until Shutdown or Close, after which it
 // returns [http.ErrServerClosed]. It closes ln.
 func (s *Server) Serve(ln net.Listener) error {
@@ -217,24 +224,17 @@ func (s *Server) remove(c *serverConn) {
 	s.release()
 }
 
-// idleEnd is how long a connection is kept open for a request that may be on its way while the server shuts down.
-const idleEnd = 500 * time.Millisecond
-
 // Shutdown stops accepting connections, and waits for the requests under way and for those that come on open
-// connections: each of these is closed behind its last response, or if it was idle for half a second after the call, or
-// for half of ctx's time if that is less. A web server that sends a request at the moment of Shutdown does not lose it.
-// After that a request that begins is rejected as FCGI_OVERLOADED, and at any time if its connection has others under
-// way. Shutdown returns nil when all connections are closed. If ctx is done before that, it cuts the rest like Close, and
-// returns the error of ctx if there were requests.
+// connections: each of these is closed behind its last response, or if it was idle for [adapters.IdleEnd] after the
+// call. A web server that sends a request at the moment of Shutdown does not lose it. After that a request that begins
+// is rejected as FCGI_OVERLOADED, and at any time if its connection has others under way. Shutdown returns nil when all
+// connections are closed. If ctx is done before that, it cuts the rest like Close, and returns the error of ctx if there
+// were requests.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.close() {
 		c.drain()
 	}
-	idle := idleEnd
-	if deadline, ok := ctx.Deadline(); ok {
-		idle = min(idle, time.Until(deadline)/2)
-	}
-	patience := time.NewTimer(idle)
+	patience := time.NewTimer(adapters.IdleEnd(ctx))
 	defer patience.Stop()
 	for {
 		select {
