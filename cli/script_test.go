@@ -49,7 +49,7 @@ func runScripts(t *testing.T, dir string, vars map[string]string) {
 
 func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
-		"code": code, "fails": fails, "start": start, "signal": sendSignal, "end": end, "appears": appears, "logs": logs,
+		"code": code, "fails": fails, "start": start, "signal": sendSignal, "end": end, "appears": appears, "logs": logs, "send": send,
 	}
 }
 
