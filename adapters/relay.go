@@ -13,8 +13,11 @@ const heldSize = 32 << 10
 
 var heldBuffers = sync.Pool{New: func() any { return new([heldSize]byte) }}
 
-// yieldSize is how much a [Yielder] gets at once, and so may have to keep.
-const yieldSize = 64 << 10
+// What a [Yielder] gets at once, and so may have to keep: the larger part if the budget has room for it.
+const (
+	yieldSize      = 64 << 10
+	largeYieldSize = 256 << 10
+)
 
 // A relay is a Response.Body whose application need not wait for the client. WriteTo reads it on the goroutine of its
 // caller, as fast as it comes, and closes it at its end. It writes itself as long as the writer yields and is not stuck.
@@ -28,7 +31,8 @@ type relay struct {
 	to     io.Writer
 	direct Yielder // nil if to is none
 	held   *[heldSize]byte
-	n      int // bytes that are held: all that has come, as long as there is no queue
+	n      int   // bytes that are held: all that has come, as long as there is no queue
+	taken  int64 // of the budget, for what the writer may have to keep
 
 	mu     sync.Mutex
 	queue  *spool.Queue // nil until it is needed
@@ -73,6 +77,7 @@ func (r *relay) finish(err error) (int64, error) {
 		r.queue.Close()
 	case r.direct != nil:
 		r.direct.Yield(false)
+		r.giveBack()
 	default:
 		var n int
 		n, r.err = r.to.Write(r.held[:r.n])
@@ -135,6 +140,7 @@ func (r *relay) serve() {
 		if err == nil {
 			err = r.pass(b)
 		}
+		r.giveBack() // what was kept is sent, or never will be
 		if err != nil {
 			if err != io.EOF {
 				r.err = err
@@ -158,6 +164,19 @@ func (r *relay) pass(b []byte) error {
 	return err
 }
 
+// yieldSize returns how much the writer may get at once of what is there.
+func (r *relay) yieldSize(n int) int {
+	if n > yieldSize && r.taken == 0 && r.bodies.budget.TakeMemory(largeYieldSize) {
+		r.taken = largeYieldSize
+	}
+	return max(yieldSize, int(r.taken))
+}
+
+func (r *relay) giveBack() {
+	r.bodies.budget.TakeMemory(-r.taken)
+	r.taken = 0
+}
+
 // A relayWriter is where the application's body goes.
 type relayWriter struct{ *relay }
 
@@ -170,7 +189,7 @@ func (w relayWriter) Write(b []byte) (n int, err error) {
 			m, err := r.queue.Write(part)
 			return n + m, err
 		case r.direct != nil:
-			part = part[:min(len(part), yieldSize)]
+			part = part[:min(len(part), r.yieldSize(len(part)))]
 			if err = r.pass(part); err == nil && r.direct.Stuck() {
 				err = r.enqueue()
 			}

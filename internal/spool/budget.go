@@ -13,8 +13,8 @@ type Budget struct {
 // Used returns how many bytes are taken.
 func (b *Budget) Used() (memory, disk int64) { return b.memory.Load(), b.disk.Load() }
 
-// takeMemory takes n bytes, which may be less than none, and reports whether there were as many.
-func (b *Budget) takeMemory(n int64) bool { return b == nil || take(&b.memory, n, b.Memory) }
+// TakeMemory takes n bytes, which may be less than none to give some back, and reports whether there were as many.
+func (b *Budget) TakeMemory(n int64) bool { return b == nil || take(&b.memory, n, b.Memory) }
 
 func (b *Budget) takeDisk(n int64) bool { return b == nil || take(&b.disk, n, b.Disk) }
 

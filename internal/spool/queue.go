@@ -116,7 +116,7 @@ func (q *Queue) keep(b []byte) int {
 		p.n += n
 		return n
 	}
-	if q.pieces == window || q.pieces > 0 && !q.budget.takeMemory(pieceSize) {
+	if q.pieces == window || q.pieces > 0 && !q.budget.TakeMemory(pieceSize) {
 		return 0
 	}
 	q.pieces++
@@ -129,7 +129,7 @@ func (q *Queue) keep(b []byte) int {
 // drop takes a piece back.
 func (q *Queue) drop(p *piece) {
 	if q.pieces--; q.pieces > 0 {
-		q.budget.takeMemory(-pieceSize)
+		q.budget.TakeMemory(-pieceSize)
 	}
 	pieces.Put(p)
 }

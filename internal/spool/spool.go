@@ -125,7 +125,7 @@ func (s *Spool) makeRoom() error {
 	size := int64(cap(s.buf))
 	if s.file == nil && (size == 0 || size <= s.Memory) {
 		larger := max(firstBuffer, min(4*size, s.Memory+1))
-		if s.Budget.takeMemory(larger - size) {
+		if s.Budget.TakeMemory(larger - size) {
 			s.taken = larger
 			s.buf = append(make([]byte, 0, larger), s.buf...)
 			return nil
@@ -145,7 +145,7 @@ func (s *Spool) makeRoom() error {
 }
 
 func (s *Spool) shrink(taken int64) {
-	s.Budget.takeMemory(taken - s.taken)
+	s.Budget.TakeMemory(taken - s.taken)
 	s.taken = taken
 }
 
