@@ -42,7 +42,7 @@ var misanswersLength = []misanswer{
 		breaks: "6.3.4/content-length-long 7.2/script-killed-with-length",
 		sent: func(a *answer, _ *cgiResponse) {
 			if a.length > 0 {
-				a.body = padded{a.body}
+				a.body = io.LimitReader(padded{a.body}, a.length)
 			}
 		},
 	},
