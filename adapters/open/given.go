@@ -78,7 +78,7 @@ func (g *givenScript) Serve(ctx context.Context, req *adapters.Request) (*adapte
 	}
 	c := *req
 	c.Script.Filename = file
-	if rest := filepath.ToSlash(filepath.Clean(name)[len(file):]); rest != "" && req.Script.PathInfo == "" {
+	if rest := name[len(file):]; rest != "" && req.Script.PathInfo == "" {
 		if script, ok := strings.CutSuffix(req.Script.Name, rest); ok { // as fcgiwrap does
 			c.Script.Name, c.Script.PathInfo = script, rest
 		}
@@ -95,20 +95,22 @@ func withoutProxy(name string) string {
 	return name
 }
 
-// find walks name back to a file that exists and checks where it really lies.
+// find walks name back to a file that exists and checks where it really lies. Dot segments are the system's to resolve:
+// behind a file they lead nowhere.
 func (g *givenScript) find(name string) (string, error) {
 	if !filepath.IsAbs(name) || strings.IndexByte(name, 0) >= 0 {
 		return "", fmt.Errorf("%w: SCRIPT_FILENAME %.200q is no absolute path", adapters.ErrForbidden, name)
 	}
-	for file := filepath.Clean(name); ; file = filepath.Dir(file) {
-		info, err := os.Stat(file)
+	for end := len(name); end > 0; end = strings.LastIndexByte(name[:end], '/') {
+		info, err := os.Stat(name[:end])
 		switch {
 		case err == nil && info.Mode().IsRegular():
-			return file, g.holds(file)
-		case err == nil, filepath.Dir(file) == file:
-			return "", fmt.Errorf("%w: no program at %.200q", adapters.ErrNotFound, name)
+			return name[:end], g.holds(name[:end])
+		case err == nil:
+			end = 0 // a folder
 		}
 	}
+	return "", fmt.Errorf("%w: no program at %.200q", adapters.ErrNotFound, name)
 }
 
 // holds returns an error unless file lies beneath the folder, symbolic links followed, and is not hidden there.

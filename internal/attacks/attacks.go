@@ -105,6 +105,15 @@ func runs(script string, list ...string) (all []Attack) {
 	return all
 }
 
+// begins lets the script answer with which the target begins.
+func (a *Attack) begins(scripts ...string) {
+	for _, script := range scripts {
+		if strings.HasPrefix(a.Target, script) {
+			a.Script = script
+		}
+	}
+}
+
 // with are attacks on one target by header fields; the script may answer.
 func with(target, script string, fields ...string) (all []Attack) {
 	for _, f := range fields {

@@ -17,9 +17,7 @@ func climb(forms ...string) (all []Attack) {
 		)...)
 	}
 	for i := range all {
-		if strings.HasPrefix(all[i].Target, "/app.php/") {
-			all[i].Script = "/app.php" // for whom the form is no way up
-		}
+		all[i].begins("/app.php") // for whom the form is no way up
 	}
 	return all
 }
@@ -72,7 +70,7 @@ var climbs = []Class{
 		targets("//etc/passwd", "///etc/passwd", "/%2fetc%2fpasswd", "/%2fetc/passwd", "/./%2f/etc/passwd",
 			"/%5cetc%5cpasswd",
 			"/file:///etc/passwd", "/file:/etc/passwd", "/proc/self/environ", "//proc/self/environ", "/etc/passwd",
-			"/dir/%2fetc%2fpasswd", "/dir//etc/passwd", "/app.php/%2f/etc/passwd", "/http://h/../etc/passwd")},
+			"/dir/%2fetc%2fpasswd", "/dir//etc/passwd", "/http://h/../etc/passwd")},
 	{"drives and shares", "a name of Windows that leaves the folder", outWins,
 		targets("/c:/etc/passwd", "/C:%5Cetc%5Cpasswd", "/c%3a/etc/passwd", "/c$/etc/passwd", "//localhost/etc/passwd",
 			"//localhost/c$/etc/passwd", `/\\localhost\c$\etc\passwd`, "/%5c%5clocalhost%5cetc%5cpasswd",

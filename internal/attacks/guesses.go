@@ -36,7 +36,7 @@ var guesses = []Class{
 		"a script that the target does not name",
 		runs("/app.php", "/app.php/dir/b.php", "/app.php/index.php", "/app.php/x/dir/b.php", "/app.php/%64ir/b.php",
 			"/app.php/?/dir/b.php", "/app.php?/dir/b.php", "/app.php/%2e%2e%2fdir%2fb.php", "/app.php/dir/b.php/",
-			"/app.php/app.php/dir/b.php")},
+			"/app.php/app.php/dir/b.php", "/app.php/%2f/etc/passwd", "/app.php//etc/passwd")},
 	{"index of a folder", "the folder's index is found where there is none, or in another folder", uploadWins,
 		targets("/uploads/", "/uploads", "/uploads//", "/uploads/.", "/uploads/index.php", "/uploads/x/",
 			"/uploads/index.php/",
@@ -45,9 +45,13 @@ var guesses = []Class{
 
 const ruleWins = "a file beneath " + Protected
 
-// around are the targets for a file and a script behind the rule.
+// around are the targets for a file and a script behind the rule. What begins with a script may be that one's.
 func around(prefixes ...string) []Attack {
-	return each([]string{"*secret.txt", "*panel.php"}, prefixes...)
+	all := each([]string{"*secret.txt", "*panel.php"}, prefixes...)
+	for i := range all {
+		all[i].begins("/app.php", "/dir/b.php")
+	}
+	return all
 }
 
 // rules are attacks on a rule about a prefix of the path: what it protects is there all the same.

@@ -10,13 +10,8 @@ const (
 // ends are the targets of scripts and files with something behind their names.
 func ends(values ...string) []Attack {
 	all := each([]string{"/app.php*", "/dir/b.php*", "/dir.php/inner.php*", "/uploads/avatar.jpg*"}, values...)
-	for i := range all {
-		for _, script := range []string{"/app.php", "/dir/b.php", "/dir.php/inner.php"} {
-			// who takes the end for nothing runs the script, and shows no source
-			if strings.HasPrefix(all[i].Target, script) {
-				all[i].Script = script
-			}
-		}
+	for i := range all { // who takes the end for nothing runs the script, and shows no source
+		all[i].begins("/app.php", "/dir/b.php", "/dir.php/inner.php")
 	}
 	return all
 }
