@@ -127,6 +127,8 @@ func (g *gateway) checkListeners(c *cli.Context, name string) error {
 			return err
 		case a.Scheme == "cgi" && len(g.addresses) > 1:
 			return usage("%s cgi: stands alone: this process then is the script", name)
+		case a.Scheme == "cgi" && g.counters != nil:
+			return usage("--status and %s cgi: exclude each other: this process answers one request", name)
 		case a.Scheme == "cgi" && g.accessLog == "-":
 			return usage("--access-log - and %s cgi: exclude each other: standard output is the response", name)
 		}

@@ -47,6 +47,8 @@ func listenerFlags() []cli.Flag {
 			"gangway or Go's net/http"},
 		&cli.StringFlag{Name: "socket-mode", Category: listeners, Usage: "`MODE` of Unix sockets, such as 0660"},
 		&cli.StringFlag{Name: "socket-owner", Category: listeners, Usage: "`USER:GROUP` of Unix sockets"},
+		&cli.StringFlag{Name: "status", Category: listeners, Usage: "`URL` of an http listener that tells of connections, " +
+			"requests and limits: JSON at /, for Prometheus at /metrics"},
 		&cli.DurationFlag{Name: "grace", Category: listeners, Value: 10 * time.Second,
 			Usage: "`TIME` for requests under way when gangway is stopped"},
 

@@ -28,6 +28,8 @@ type gateway struct {
 	upgrades  upgrades
 	logFile   *middleware.LogFile // nil unless the access log is a file
 
+	statusListener *open.Listener // one of listeners; nil if there is none
+
 	predecessor *predecessor
 	successor   atomic.Int64 // the id of the process that takes the place of this one, 0 if there is none
 	notifier    *sdnotify.Notifier
@@ -86,6 +88,10 @@ func (g *gateway) serve(signals *signalled) error {
 		go func() { ended <- l.Serve() }()
 	}
 	for _, l := range g.listeners {
+		if l == g.statusListener {
+			fmt.Fprintf(g.std.err, "status on %s\n", l)
+			continue
+		}
 		fmt.Fprintf(g.std.err, "listening on %s\n", l)
 	}
 	g.ready()
@@ -166,7 +172,7 @@ func (g *gateway) listen() error {
 		}
 		g.listeners = append(g.listeners, l)
 	}
-	return nil
+	return g.listenStatus()
 }
 
 // closeUnused closes the sockets that were handed over and have no listener.
@@ -194,6 +200,9 @@ func (g *gateway) handler(given bool) adapters.Handler {
 	var chain []adapters.Middleware
 	if !given {
 		chain = g.trust.front()
+	}
+	if g.counters != nil {
+		chain = append(chain, g.counters.Wrap)
 	}
 	if w := g.accessWriter(); w != nil {
 		chain = append(chain, middleware.AccessLog(w))

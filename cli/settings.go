@@ -19,6 +19,7 @@ import (
 	"github.com/gangway-go/gangway/adapters/middleware"
 	"github.com/gangway-go/gangway/adapters/open"
 	"github.com/gangway-go/gangway/adapters/static"
+	"github.com/gangway-go/gangway/adapters/status"
 )
 
 // settings are what the flags of serve and bridge say.
@@ -37,6 +38,8 @@ type settings struct {
 	sendfile  *middleware.Sendfile // nil is off
 	grace     time.Duration
 	explain   string // the path; empty is off
+	statusURL string
+	counters  *status.Status // nil without statusURL
 }
 
 // A mount is an application beneath a prefix.
@@ -49,6 +52,7 @@ func newSettings(c *cli.Context, std streams) (*settings, error) {
 	var err error
 	for _, parse := range []func() error{
 		func() error { s.log, err = newLogger(c, std); return err },
+		func() error { return s.parseStatus(c) },
 		func() error { s.limits, err = newLimits(c.StringSlice("limit")); return err },
 		func() error { s.app, err = appOptions(c); return err },
 		func() error { return s.parseMounts(c.StringSlice("mount")) },

@@ -116,6 +116,19 @@ func Listen(address string, h adapters.Handler, o ListenOptions) (*Listener, err
 	return l, nil
 }
 
+// Conns returns how many connections there are in each state that http1.State names; nil if the frontend is another one.
+func (l *Listener) Conns() map[string]int {
+	s, ok := l.server.(*http1Server)
+	if !ok {
+		return nil
+	}
+	conns := map[string]int{}
+	for state, n := range s.Server.Conns() {
+		conns[state.String()] = n
+	}
+	return conns
+}
+
 // setAddress makes addr that of the socket.
 func (l *Listener) setAddress() {
 	switch addr := l.ln.Addr().(type) {
