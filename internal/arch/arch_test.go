@@ -74,6 +74,7 @@ const graph = `
 	github.com/stretchr/testify/... < adapters/adaptertest, internal/peer;
 	github.com/tg123/go-htpasswd < adapters/middleware;
 	github.com/urfave/cli/v2 < cli;
+	golang.org/x/sys/... < internal/sandbox;
 	github.com/yookoala/gofast < fastcgi/gofast, bench/..., conformance/peers/...;
 `
 
