@@ -224,17 +224,16 @@ func (s *Server) remove(c *serverConn) {
 	s.release()
 }
 
-// Shutdown stops accepting connections, and waits for the requests under way and for those that come on open
-// connections: each of these is closed behind its last response, or if it was idle for [adapters.IdleEnd] after the
-// call. A web server that sends a request at the moment of Shutdown does not lose it. After that a request that begins
-// is rejected as FCGI_OVERLOADED, and at any time if its connection has others under way. Shutdown returns nil when all
-// connections are closed. If ctx is done before that, it cuts the rest like Close, and returns the error of ctx if there
-// were requests.
+// Shutdown stops accepting connections, waits for the requests under way and for those that come on open connections,
+// and closes each connection when its last request is answered, or when it was idle for [adapters.IdleEnd] after the
+// call: a web server that sends a request meanwhile does not lose it. What begins beside another request of the same
+// connection is rejected as FCGI_OVERLOADED. Shutdown returns nil when all connections are closed. If ctx is done before
+// that, it cuts the rest like Close, and returns the error of ctx if there were requests.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.close() {
 		c.drain()
 	}
-	patience := time.NewTimer(adapters.IdleEnd(ctx))
+	patience := time.NewTicker(max(adapters.IdleEnd(ctx), time.Millisecond))
 	defer patience.Stop()
 	for {
 		select {

@@ -14,10 +14,12 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/fastcgi/wire"
+	"github.com/gangway-go/gangway/internal/sockio"
 )
 
 // Why a request of the server ended early.
@@ -48,6 +50,7 @@ type serverConn struct {
 	srv      *Server
 	nc       net.Conn
 	handlers sync.WaitGroup
+	reading  atomic.Bool // nothing is read of a record whose request is not known
 
 	// These belong to the goroutine that reads.
 	br        *bufio.Reader
@@ -64,7 +67,7 @@ type serverConn struct {
 	mu        sync.Mutex
 	active    map[uint16]*serverRequest
 	busy      int  // requests whose last record is not written yet
-	draining  bool // the request that begins when there is no other is the last one
+	draining  bool // to be closed when no request is left, nor on its way
 	closing   bool // to be closed when no request is left
 	lingering bool // closed for writing
 }
@@ -137,7 +140,10 @@ func (c *serverConn) Read(p []byte) (int, error) {
 	if err := c.setDeadline(); err != nil {
 		return 0, err
 	}
-	return c.nc.Read(p)
+	c.reading.Store(!c.inRecord && c.br.Buffered() == 0)
+	n, err := c.nc.Read(p)
+	c.reading.Store(false)
+	return n, err
 }
 
 // setDeadline limits the time for what must not be left incomplete.
@@ -264,7 +270,7 @@ func (c *serverConn) admit(r *serverRequest) (wire.ProtocolStatus, error) {
 	switch {
 	case r.role < wire.RoleResponder || r.role > wire.RoleFilter:
 		return wire.StatusUnknownRole, nil
-	case c.closing:
+	case c.closing, c.draining && len(c.active) > 0:
 		return wire.StatusOverloaded, nil
 	case len(c.active) >= c.srv.maxRequests():
 		if c.srv.maxRequests() == 1 {
@@ -273,7 +279,6 @@ func (c *serverConn) admit(r *serverRequest) (wire.ProtocolStatus, error) {
 		return wire.StatusOverloaded, nil
 	}
 	r.init()
-	c.closing = c.closing || c.draining
 	c.active[r.id] = r
 	c.receiving = append(c.receiving, r)
 	return wire.StatusRequestComplete, nil
@@ -321,8 +326,12 @@ func (c *serverConn) end(r *serverRequest, records []byte, end wire.EndRequest) 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.busy--
-	if c.closing && c.busy == 0 {
-		c.hangUp(r.complete.Load())
+	switch complete := r.complete.Load(); {
+	case c.busy > 0:
+	case c.closing, c.draining && !complete:
+		c.hangUp(complete)
+	case c.draining:
+		c.leave()
 	}
 }
 
@@ -348,23 +357,29 @@ func (c *serverConn) hangUp(complete bool) {
 	c.nc.SetReadDeadline(time.Now().Add(lingerTime))
 }
 
-// drain has the connection take no more requests but one that may be on its way if there is none.
+// drain has the connection closed when it has no request, and take no more as long as it has one.
 func (c *serverConn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draining = true
-	c.closing = c.closing || c.busy > 0
 }
 
-// closeIdle closes the connection unless there are requests, and reports whether there was none.
+// closeIdle closes the connection if it has no request, and reports whether that is so.
 func (c *serverConn) closeIdle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.closing = true
 	if c.busy == 0 && !c.lingering {
-		c.nc.Close()
+		c.leave()
 	}
 	return c.busy == 0
+}
+
+// leave closes the connection with mu held, unless something has come meanwhile: a web server may send the next request
+// as soon as it sees the end of the last one, and does not know that there is to be none.
+func (c *serverConn) leave() {
+	if c.reading.Load() && sockio.New(c.nc).Quiet() {
+		c.nc.Close()
+	}
 }
 
 // cut closes the connection so that a web server cannot take that for the end of a response that is under way.

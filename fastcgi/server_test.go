@@ -262,7 +262,7 @@ func TestServerShutdown(t *testing.T) {
 		for c := range ts.conns {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			if !c.closing {
+			if !c.draining {
 				return false
 			}
 		}
