@@ -106,6 +106,9 @@ func (hr *HeaderReader) ReadHeader(br *bufio.Reader) (*Response, error) {
 
 // EndError returns the error for a stream that ended with err before the header was complete.
 func (hr *HeaderReader) EndError(err error) error {
+	if err != io.EOF && hr.read > 0 {
+		return fmt.Errorf("%w: it broke off within the header: %w", ErrTruncated, err)
+	}
 	if err != io.EOF {
 		return err
 	}
@@ -117,7 +120,7 @@ func (hr *HeaderReader) EndError(err error) error {
 
 // parseBlock parses one header block, its empty last line included.
 func parseBlock(block string) (*Response, error) {
-	p := blockParser{resp: &Response{Header: make(Header, 0, strings.Count(block, "\n"))}}
+	p := blockParser{resp: newResponse(strings.Count(block, "\n"))}
 	for rest := block; rest != ""; {
 		line, after, _ := strings.Cut(rest, "\n")
 		if line = strings.TrimSuffix(line, "\r"); line == "" {

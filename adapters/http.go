@@ -95,11 +95,17 @@ func (x *exchange) informational(status int, h Header) error {
 	if status == http.StatusSwitchingProtocols {
 		return fmt.Errorf("%w: 101 as an interim response", ErrBadResponse)
 	}
-	header := x.w.Header()
+	header, client := x.w.Header(), x.r.Context()
+	if client.Err() != nil {
+		return ErrAborted
+	}
 	for _, f := range StripHopByHop(h) {
 		header.Add(f.Name, f.Value)
 	}
 	x.w.WriteHeader(status)
+	if client.Err() != nil { // HTTP/2 may not have sent the header yet, and is still reading it
+		return ErrAborted
+	}
 	clear(header)
 	return nil
 }

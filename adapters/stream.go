@@ -19,6 +19,7 @@ type Stream struct {
 	end    func(error) error
 	abort  func()
 	closed atomic.Bool
+	stderr io.Writer // the request's
 
 	mu   sync.Mutex // held by whoever reads
 	br   *bufio.Reader
@@ -45,6 +46,7 @@ var streamBuffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 
 func (s *Stream) ReadHeader(req *Request, limit int) (*Response, error) {
 	s.mu.Lock()
 	defer s.unlock()
+	s.stderr = req.Stderr
 	hr := HeaderReader{Informational: req.Informational, Limit: limit}
 	if _, err := s.br.Peek(1); err == nil {
 		req.Trace.Mark(FirstByte)
@@ -140,6 +142,9 @@ func (s *Stream) more() bool {
 	case s.closed.Load():
 		s.err = ErrAborted
 	case s.left == 0:
+		if s.br.Buffered() > 0 && s.stderr != nil {
+			io.WriteString(s.stderr, "response body longer than its Content-Length: the rest is dropped\n")
+		}
 		s.err = s.end(nil)
 	}
 	return s.err == nil

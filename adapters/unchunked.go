@@ -24,12 +24,15 @@ func (b *unchunkedBody) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := b.decoded.Read(p)
-	if err == io.EOF {
+	switch {
+	case err == io.EOF:
 		if _, cerr := io.Copy(io.Discard, b.buffered); cerr != nil {
 			err = cerr
 		}
-	} else if err == io.ErrUnexpectedEOF {
+	case err == io.ErrUnexpectedEOF:
 		err = fmt.Errorf("%w: no last chunk", ErrTruncated)
+	case err != nil && sentinelStatus(err) == 0:
+		err = fmt.Errorf("%w: %w", ErrBadResponse, err)
 	}
 	return n, err
 }

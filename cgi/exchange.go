@@ -189,7 +189,7 @@ func (x *exchange) end(err error) error {
 	if err == nil {
 		go io.Copy(io.Discard, &x.stdout) // what is beyond Content-Length
 	} else if err != io.EOF {
-		return failed(x.ctx, "read", x.command.script, fmt.Errorf("%w: %w", adapters.ErrTruncated, err))
+		return adapters.Failed(x.ctx, "cgi: read", x.command.script, adapters.ErrTruncated, err)
 	}
 	state := x.await()
 	x.status = state.ExitCode()

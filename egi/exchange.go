@@ -181,7 +181,7 @@ func (x *exchange) finish(err error) {
 	}
 	switch {
 	case x.err != nil:
-	case err != nil && x.begun:
+	case err != nil && x.begun && !errors.Is(err, adapters.ErrTruncated):
 		x.err = fmt.Errorf("egi: %w: %w", adapters.ErrTruncated, err)
 	case err != nil:
 		x.err = fmt.Errorf("egi: %w", err)

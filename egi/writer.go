@@ -107,7 +107,7 @@ func (x *exchange) commit() {
 	if x.sniff && x.ring.used > 0 {
 		x.resp.Header.Add("Content-Type", http.DetectContentType(x.ring.bytes()))
 	}
-	if !x.done || len(x.trailer) > 0 {
+	if !x.done && (x.length < 0 || len(x.declared) > 0) || len(x.trailer) > 0 { // as net/http: no other one beside a length
 		x.resp.Trailer = x.sentTrailer
 	}
 	if !x.bodyAllowed() {

@@ -32,6 +32,8 @@ type exchange struct {
 	in       records
 	header   adapters.HeaderReader
 	inBody   bool       // the header is complete
+	left     int64      // bytes of Content-Length to come; -1 without one
+	excess   bool       // more than Content-Length came
 	pending  []byte     // what of in's buffer is to be read next
 	answered bool       // a byte came
 	lost     bool       // the connection broke before one came

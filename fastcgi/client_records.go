@@ -68,6 +68,7 @@ type records struct {
 	padding int
 
 	ended bool // FCGI_STDOUT was closed by an empty record
+	ours  bool // a record of the request has come
 }
 
 // read adds to the buffer. All pieces that were taken from it must have been used.
@@ -134,6 +135,7 @@ func (in *records) next() (wire.Type, []byte, error) {
 		if err := in.check(h); err != nil {
 			return 0, nil, err
 		}
+		in.ours = in.ours || h.RequestID == in.id
 		if h.Type == wire.TypeEndRequest {
 			_, body, rest, err := wire.ParseRecord(in.buf[in.r:in.w])
 			if err != nil {

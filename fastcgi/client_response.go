@@ -45,7 +45,11 @@ func (x *exchange) response() (*adapters.Response, error) {
 			x.abort(err)
 			return nil, x.c.fault(opRequest, err)
 		}
-		x.pending, x.inBody = b[n:], true
+		x.left, x.inBody = -1, true
+		if length := resp.Header.Get("Content-Length"); length != "" && adapters.BodyAllowed(x.req.Method, resp.Status) {
+			x.left, _ = adapters.ParseLength(length) // it was checked
+		}
+		x.pending = x.bounded(b[n:])
 		resp.AppStatus = x.appStatus
 		return resp, nil
 	}
@@ -97,8 +101,33 @@ func (x *exchange) next(hasty bool) ([]byte, error) {
 		return nil, x.c.fault(opRequest, errBodyClosed)
 	case len(x.pending) > 0:
 		return x.pending, nil
+	case x.excess:
+		return nil, io.EOF
 	}
-	return x.pull(hasty)
+	b, err := x.pull(hasty)
+	if err != nil {
+		return nil, err
+	}
+	if b = x.bounded(b); x.excess && len(b) == 0 {
+		return nil, io.EOF
+	}
+	return b, nil
+}
+
+// bounded returns of a piece of the body what Content-Length has room for. More ends the exchange.
+func (x *exchange) bounded(b []byte) []byte {
+	if x.left < 0 {
+		return b
+	}
+	if int64(len(b)) > x.left {
+		b, x.excess = b[:x.left], true
+		if x.req.Stderr != nil {
+			io.WriteString(x.req.Stderr, "response body longer than its Content-Length: the rest is dropped\n")
+		}
+		x.abort(fmt.Errorf("%w: body longer than its Content-Length", adapters.ErrBadResponse))
+	}
+	x.left -= int64(len(b))
+	return b
 }
 
 // pull returns what comes next of FCGI_STDOUT: all of it that is in the buffer, else as much as comes. What it returned
@@ -130,6 +159,7 @@ func (x *exchange) take() (out []byte, err error) {
 		case err != nil && len(out) > 0:
 			return out, nil // The error comes again.
 		case err != nil:
+			x.lost = !x.in.ours && x.conn.id > 1 // the request before it has spoilt the connection
 			return nil, x.fail(err)
 		case t == wire.TypeEndRequest:
 			return out, x.endRequest(piece)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -86,6 +87,9 @@ func (s *httpServer) Shutdown(ctx context.Context) error {
 		s.awaitEnds(ctx)
 	}
 	err := s.Server.Shutdown(ctx)
+	if errors.Is(err, net.ErrClosed) { // it closes the listener again, unless Serve has returned
+		err = nil
+	}
 	if err != nil {
 		s.Close()
 	}

@@ -69,8 +69,9 @@ type exchange struct {
 	body     *requestBody // nil without a body
 	answered atomic.Bool  // a byte of the response came
 
-	mu   sync.Mutex
-	over bool // no interim response may be passed on any more
+	mu     sync.Mutex
+	over   bool // no interim response may be passed on any more
+	hinted int  // bytes of interim responses
 }
 
 // upgradeOf returns the protocol that a request wants to change to, RFC 9110 7.8. HTTP/2 is none: over it a client
@@ -184,7 +185,14 @@ func (x *exchange) interim(status int, h textproto.MIMEHeader) error {
 	if x.over {
 		return adapters.ErrAborted
 	}
-	return x.req.Informational(status, adapters.StripHopByHop(adapters.HeaderFrom(http.Header(h))))
+	header := adapters.HeaderFrom(http.Header(h))
+	for _, f := range header {
+		x.hinted += len(f.Name) + len(f.Value)
+	}
+	if x.hinted += len("HTTP/1.1 103\r\n\r\n"); x.hinted > adapters.DefaultHeaderLimit { // with a trace, nobody else counts
+		return fmt.Errorf("%w: interim responses of more than %d bytes", adapters.ErrBadResponse, adapters.DefaultHeaderLimit)
+	}
+	return x.req.Informational(status, adapters.StripHopByHop(header))
 }
 
 func (x *exchange) endInterim() {

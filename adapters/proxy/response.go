@@ -22,6 +22,9 @@ func (x *exchange) response(r *http.Response) (*adapters.Response, error) {
 		return nil, x.bad(fmt.Errorf("status %d", r.StatusCode))
 	}
 	resp.Body = &body{ReadCloser: r.Body, x: x, known: r.ContentLength >= 0}
+	if r.StatusCode == http.StatusResetContent {
+		return resp, resp.SetBody(resp.Body)
+	}
 	if r.ContentLength < 0 {
 		resp.Trailer = func() adapters.Header { return adapters.HeaderFrom(r.Trailer) }
 	}
