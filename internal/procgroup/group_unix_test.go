@@ -173,3 +173,18 @@ func TestWait(t *testing.T) {
 	other.End(patience)
 	assert.Equal(t, "signal: terminated", other.end())
 }
+
+// A leader that has us trace it is not lost when it stops.
+func TestTraced(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux shows us what stops")
+	}
+	s := start(t, procgroup.Attr(nil), `exec python3 -c '
+import ctypes, os, signal
+if ctypes.CDLL(None).ptrace(0, 0, 0, 0) != 0:
+    raise SystemExit("not traced")
+os.kill(os.getpid(), signal.SIGUSR1)
+'`)
+	assert.Equal(t, "signal: killed", s.end())
+	s.requireNothingLeft(t)
+}
