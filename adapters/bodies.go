@@ -114,7 +114,7 @@ func (b *Bodies) serve(ctx context.Context, next Handler, req *Request, mode Bod
 	case mode == BodyStream, resp.LocalRedirect != "", resp.Status == http.StatusSwitchingProtocols:
 		resp.Body = OnClose(resp.Body, release)
 	default:
-		resp.Body = &relay{body: resp.Body, bodies: b, release: release}
+		resp.relay(b, release)
 	}
 	return resp, err
 }

@@ -43,6 +43,26 @@ type relay struct {
 	err    error // of the client's writer, or of the queue
 }
 
+// newResponse returns a Response with room for that many fields and, in the same piece of memory, for a relay.
+func newResponse(fields int) *Response {
+	r := new(struct {
+		Response
+		room relay
+	})
+	r.Header, r.spare = make(Header, 0, fields), &r.room
+	return &r.Response
+}
+
+// relay puts a relay before the body.
+func (resp *Response) relay(bodies *Bodies, release func()) {
+	r := resp.spare
+	if resp.spare = nil; r == nil {
+		r = new(relay)
+	}
+	r.body, r.bodies, r.release = resp.Body, bodies, release
+	resp.Body = r
+}
+
 // Read implements io.Reader. Who reads at a pace of his own holds the application.
 func (r *relay) Read(p []byte) (int, error) { return r.body.Read(p) }
 

@@ -31,6 +31,8 @@ type Response struct {
 	// AppStatus returns the application's exit status or FCGI_END_REQUEST's appStatus. It may be nil; the value is valid
 	// after Body's io.EOF, or a nil error from its WriteTo.
 	AppStatus func() int
+
+	spare *relay // room for one; nil without
 }
 
 // Reply returns a small complete response.
