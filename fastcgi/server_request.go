@@ -285,6 +285,9 @@ func (r *serverRequest) logError(what string, status int, err error) {
 	if r.req != nil {
 		attrs = append(attrs, "method", r.req.Method, "uri", r.req.URI, "request", r.req.ID)
 	}
+	if limit := adapters.LimitOf(err); limit != "" {
+		attrs = append(attrs, "limit", limit)
+	}
 	if id := adapters.ErrorID(err); id != "" {
 		attrs = append(attrs, "error_id", id)
 	}
