@@ -16,7 +16,7 @@ import (
 const (
 	Ready    = "READY=1"    // the start, or the reload that Reloading announced, is over
 	Stopping = "STOPPING=1" // the end has begun
-	watchdog = "WATCHDOG=1" // this process is alive
+	Alive    = "WATCHDOG=1" // what Watch says
 )
 
 // Reloading says that the service is being replaced or reads its configuration again, until the next Ready.
@@ -105,7 +105,7 @@ func (n *Notifier) Watch(ctx context.Context, alive func() bool) {
 	defer ticker.Stop()
 	for {
 		if alive() {
-			n.Send(watchdog) // if it does not arrive, the manager does what is to be done
+			n.Send(Alive) // if it does not arrive, the manager does what is to be done
 		}
 		select {
 		case <-ticker.C:
