@@ -1,5 +1,6 @@
 // Package procgroup ends processes together with what they have started: each leads a process group of its own, where
-// the system has such groups (Unix). Start a process with the attributes of [Attr], make a [Group] of it, and wait for
+// the system has such groups (Unix). On Linux also those of its descendants are ended that have left the group, for a
+// session of their own say, but not the process that has started them. Start a process with the attributes of [Attr], make a [Group] of it, and wait for
 // it with [Group.Wait].
 package procgroup
 
@@ -21,6 +22,7 @@ type Group struct {
 	ending bool
 	gone   bool // it must not be signalled: its id may be somebody else's
 	killer *time.Timer
+	strays []stray
 }
 
 // End sends SIGTERM to the group, and SIGKILL if the leader still runs when grace is over; at once if grace is 0. It does
@@ -32,9 +34,11 @@ func (g *Group) End(grace time.Duration) {
 	case g.gone:
 	case grace == 0:
 		g.ending = true
+		g.findStrays()
 		g.kill()
 	case !g.ending:
 		g.ending = true
+		g.findStrays()
 		g.terminate()
 		g.killer = time.AfterFunc(grace, func() { g.End(0) })
 	}
@@ -48,6 +52,7 @@ func (g *Group) ended() {
 		g.kill()
 	}
 	g.gone = true
+	g.forgetStrays()
 	if g.killer != nil {
 		g.killer.Stop()
 	}

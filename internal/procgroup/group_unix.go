@@ -20,4 +20,5 @@ func (g *Group) signal(sig syscall.Signal) {
 	if syscall.Kill(-g.Leader.Pid, sig) == syscall.ESRCH { // it leads none
 		g.Leader.Signal(sig)
 	}
+	g.signalStrays(sig)
 }
