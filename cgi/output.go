@@ -17,6 +17,8 @@ type output struct {
 	file   *os.File                  // nil if there is none
 	ended  atomic.Pointer[time.Time] // when the script did
 	waited time.Duration             // since then
+	late   bool                      // that is too long
+	rest   int                       // bytes that were there then, to be read
 }
 
 // Read implements io.Reader.
@@ -30,15 +32,30 @@ func (o *output) Read(p []byte) (int, error) {
 		o.waited = time.Since(*ended)
 	}
 	if o.waited >= lingerTime {
-		return 0, io.EOF
+		return o.readRest(p)
 	}
 	began := time.Now()
 	o.file.SetReadDeadline(began.Add(lingerTime - o.waited))
 	n, err := o.file.Read(p)
 	o.waited += time.Since(began)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = io.EOF
+		return o.readRest(p)
 	}
+	return n, err
+}
+
+// readRest reads what was there when the time was over: a Read that comes late, because the machine is busy or was asleep,
+// fails by its deadline whatever the pipe holds.
+func (o *output) readRest(p []byte) (int, error) {
+	if !o.late {
+		o.late, o.rest = true, o.pending()
+	}
+	if o.rest == 0 {
+		return 0, io.EOF
+	}
+	o.file.SetReadDeadline(time.Time{})
+	n, err := o.file.Read(p[:min(len(p), o.rest)])
+	o.rest -= n
 	return n, err
 }
 

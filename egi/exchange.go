@@ -176,7 +176,10 @@ func (x *exchange) finish(err error) {
 	if err == nil && !x.wrote {
 		x.writeHeader(http.StatusOK)
 	}
-	if err == nil && x.length > x.written && x.bodyAllowed() {
+	switch {
+	case err == nil && x.ctx.Parent.Err() != nil: // which may be why it returned
+		err = context.Cause(x.ctx.Parent)
+	case err == nil && x.length > x.written && x.bodyAllowed():
 		err = fmt.Errorf("%w: %d of %d bytes", adapters.ErrTruncated, x.written, x.length)
 	}
 	switch {

@@ -240,6 +240,7 @@ func (x *exchange) setReadDeadline(t time.Time) error {
 
 func (x *exchange) arrived() {
 	if x.answered {
+		x.watch() // who never pauses, as with diagnostics without end, must hear of ctx too
 		return
 	}
 	x.answered = true
