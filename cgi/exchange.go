@@ -34,6 +34,7 @@ type exchange struct {
 	stdout  output
 	stderr  output // without a file if nobody wants it
 	diag    diagnostics
+	late    *time.Timer // of Limits.Time
 
 	whole  atomic.Bool // the response is complete
 	status int
@@ -61,6 +62,7 @@ func (x *exchange) start(ctx context.Context) error {
 	x.diag.w, x.diag.read = x.req.Stderr, make(chan struct{})
 	x.ctx, x.cancel = context.WithCancelCause(ctx)
 	x.unwatch = context.AfterFunc(x.ctx, x.abort)
+	x.late = x.startTimer()
 	go x.awaitEnd()
 	if x.stdin != nil {
 		x.feed = &feed{body: x.req.Body, done: make(chan struct{})}
@@ -70,6 +72,19 @@ func (x *exchange) start(ctx context.Context) error {
 	}
 	go x.copyStderr()
 	return nil
+}
+
+// startTimer aborts the script when it has run for too long.
+func (x *exchange) startTimer() *time.Timer {
+	limit := x.script.confinement.limits.Time
+	if limit == 0 {
+		return nil
+	}
+	return time.AfterFunc(limit, func() {
+		x.cancel(&adapters.Error{
+			Op: "stopped", Limit: "cgi-time", Err: fmt.Errorf("%w: still running after %v", adapters.ErrTimeout, limit),
+		})
+	})
 }
 
 // open returns the script's standard input, output and error, and keeps our ends of them.
@@ -88,6 +103,7 @@ func (x *exchange) open() (files [3]*os.File, err error) {
 		files[0], x.stdin = pipe()
 	}
 	x.stdout.file, files[1] = pipe()
+	x.stdout.limit = x.script.confinement.limits.Output
 	if x.req.Stderr != nil {
 		x.stderr.file, files[2] = pipe()
 	}
@@ -116,6 +132,10 @@ func bodyFile(req *adapters.Request) *os.File {
 // awaitEnd lives as long as the process.
 func (x *exchange) awaitEnd() {
 	x.process.wait()
+	if x.late != nil {
+		x.late.Stop()
+	}
+	x.script.confinement.slots.give()
 	x.stdout.end()
 	x.stderr.end()
 	x.script.forget(x.process)
@@ -173,7 +193,7 @@ func (x *exchange) response() (*adapters.Response, error) {
 	resp, err := stream.ReadHeader(x.req, x.script.HeaderLimit)
 	if err != nil {
 		if errors.Is(err, adapters.ErrUnreachable) || errors.Is(err, adapters.ErrTruncated) {
-			err = fmt.Errorf("%w: %s before the response header was complete", adapters.ErrTruncated, x.await())
+			err = endedBadly(x.await(), "%w: %s before the response header was complete")
 		}
 		err = failed(x.ctx, "read", x.command.script, err)
 		stream.Close()
@@ -195,7 +215,7 @@ func (x *exchange) end(err error) error {
 	x.status = state.ExitCode()
 	killed := state != nil && x.status < 0
 	if x.ctx.Err() != nil || killed && err == io.EOF {
-		return failed(x.ctx, "read", x.command.script, fmt.Errorf("%w: %s", adapters.ErrTruncated, look(state)))
+		return failed(x.ctx, "read", x.command.script, endedBadly(state, "%w: %s"))
 	}
 	if state == nil {
 		x.process.abort(x.grace())
@@ -224,6 +244,15 @@ func (x *exchange) await() *os.ProcessState {
 	default:
 		return nil
 	}
+}
+
+// endedBadly returns the error for a response that ends with its script; the format takes a sentinel and how that ended.
+func endedBadly(state *os.ProcessState, format string) error {
+	err := fmt.Errorf(format, adapters.ErrTruncated, look(state))
+	if limit := limitOf(state); limit != "" {
+		return &adapters.Error{Op: "stopped", Limit: limit, Err: err}
+	}
+	return err
 }
 
 func look(state *os.ProcessState) string {

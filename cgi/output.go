@@ -2,10 +2,13 @@ package cgi
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/gangway-go/gangway/adapters"
 )
 
 // lingerTime is how long the reader of an output waits for processes that the script has left behind.
@@ -19,10 +22,22 @@ type output struct {
 	waited time.Duration             // since then
 	late   bool                      // that is too long
 	rest   int                       // bytes that were there then, to be read
+	limit  int64                     // of its bytes; 0 is none
+	read   int64
 }
 
 // Read implements io.Reader.
 func (o *output) Read(p []byte) (int, error) {
+	n, err := o.next(p)
+	if o.read += int64(n); o.limit > 0 && o.read > o.limit {
+		return 0, &adapters.Error{
+			Op: "stopped", Limit: "cgi-output", Err: fmt.Errorf("%w: more than %d bytes", adapters.ErrBadResponse, o.limit),
+		}
+	}
+	return n, err
+}
+
+func (o *output) next(p []byte) (int, error) {
 	for o.ended.Load() == nil {
 		n, err := o.file.Read(p)
 		ended := o.ended.Load()

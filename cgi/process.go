@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
@@ -28,13 +29,13 @@ func (s *Script) run(c *command, req *adapters.Request, files []*os.File) (*proc
 	if s.closed {
 		return nil, fmt.Errorf("%w: closed", adapters.ErrUnreachable)
 	}
-	attr := &os.ProcAttr{Dir: c.dir, Env: env, Files: files}
+	attr := &os.ProcAttr{Dir: c.dir, Env: env, Files: files, Sys: new(syscall.SysProcAttr)}
 	if runtime.GOOS == "linux" { // elsewhere the group would be killed when its id may be somebody else's
-		attr.Sys = procgroup.Attr(nil)
+		attr.Sys = procgroup.Attr(attr.Sys)
 	}
-	started, err := os.StartProcess(c.program, c.argv, attr)
+	started, err := s.startProcess(c, attr)
 	if err != nil {
-		return nil, startError(err)
+		return nil, err
 	}
 	p := &process{group: procgroup.Group{Leader: started}, ended: make(chan struct{})}
 	if s.running == nil {

@@ -57,8 +57,16 @@ type Script struct {
 	// SpoolLimit bounds a request body of unknown length, in bytes; 0 is adapters.DefaultSpoolLimit. It is read to its end
 	// before the script starts, since the script needs CONTENT_LENGTH.
 	SpoolLimit int64
+	// User is who scripts run as: "USER" or "USER:GROUP", names or numbers, [Self] or [Owner]. Empty is Self. Another user
+	// needs Unix, and that this process is root.
+	User string
+	// Sandbox keeps scripts from more; Limits bound what they take.
+	Sandbox Sandbox
+	Limits  Limits
 	// Log takes exit statuses other than 0; nil is slog.Default.
 	Log *slog.Logger
+
+	confinement confinement
 
 	mu      sync.Mutex
 	closed  bool
@@ -73,20 +81,36 @@ func (s *Script) Serve(ctx context.Context, req *adapters.Request) (*adapters.Re
 	if err != nil {
 		return nil, failed(ctx, "run", c.script, err)
 	}
+	if err := s.prepare(); err != nil {
+		return nil, failed(ctx, "run", c.script, err)
+	}
 	req, release, err := adapters.Spool(ctx, req, s.SpoolLimit)
 	if err != nil {
 		return nil, failed(ctx, "spool", c.script, err)
 	}
+	slots := &s.confinement.slots
+	if err := slots.take(ctx, &s.confinement.limits); err != nil {
+		release()
+		return nil, failed(ctx, "run", c.script, err)
+	}
 	x := &exchange{script: s, command: c, req: req, release: release}
 	if err := x.start(ctx); err != nil {
+		slots.give()
 		return nil, failed(ctx, "run", c.script, err)
 	}
 	return x.response()
 }
 
-// Check reports whether the program at Path can be run, as far as that can be seen without running it.
+// Check reports whether the program at Path, if there is one, can be run, and the system do what User, Sandbox and
+// Limits say, as far as that can be seen without running it.
 func (s *Script) Check() error {
-	c, err := s.command("")
+	var c command
+	err := s.prepare()
+	if err == nil && s.Path != "" {
+		if c, err = s.command(""); err == nil {
+			_, err = s.userFor(&c)
+		}
+	}
 	if err != nil {
 		return failed(context.Background(), "run", c.script, err)
 	}
@@ -102,6 +126,9 @@ func (s *Script) Close() error {
 	}
 	s.mu.Unlock()
 	s.reaped.Wait()
+	if spawner := s.confinement.spawner; spawner != nil {
+		spawner.Close()
+	}
 	return nil
 }
 

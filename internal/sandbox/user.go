@@ -5,6 +5,7 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A User is who a process runs as.
@@ -75,12 +76,22 @@ func (u *User) setAccount(a *user.User) error {
 	return nil
 }
 
-// userOf returns the user with this number, which has gid only if it has no account.
+var owners sync.Map // *User by [2]uint32
+
+// userOf returns the user with this number, which has gid only if it has no account. Accounts are looked up once: that
+// reads files.
 func userOf(uid, gid uint32) (*User, error) {
+	known, ok := owners.Load([2]uint32{uid, gid})
+	if ok {
+		return known.(*User), nil
+	}
 	u := &User{UID: uid, GID: gid}
 	if a, err := user.LookupId(strconv.FormatUint(uint64(uid), 10)); err == nil {
-		return u, u.setAccount(a)
+		if err := u.setAccount(a); err != nil {
+			return nil, err
+		}
 	}
+	owners.Store([2]uint32{uid, gid}, u)
 	return u, nil
 }
 

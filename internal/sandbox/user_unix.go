@@ -12,7 +12,7 @@ import (
 // Root reports whether this process can become any user.
 func Root() bool { return os.Geteuid() == 0 }
 
-// Owner returns who owns a file.
+// Owner returns who owns a file, shared with other callers.
 func Owner(info fs.FileInfo) (*User, error) {
 	stat := info.Sys().(*syscall.Stat_t)
 	return userOf(stat.Uid, stat.Gid)

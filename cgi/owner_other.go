@@ -1,0 +1,12 @@
+//go:build !unix
+
+package cgi
+
+import (
+	"io/fs"
+	"os"
+)
+
+func ownedAlone(path string) (fs.FileInfo, error) { return os.Lstat(path) }
+
+func limitOf(*os.ProcessState) string { return "" }
