@@ -387,6 +387,7 @@ func (c *serverConn) cut(cause error) {
 	if unix, ok := c.nc.(*net.UnixConn); ok {
 		unix.SetWriteDeadline(time.Now().Add(cutTime))
 		c.wmu.Lock()
+		unix.SetWriteDeadline(time.Now().Add(cutTime)) // the time may have gone by in waiting
 		if slices.ContainsFunc(c.requests(), func(r *serverRequest) bool { return r.out.sent }) {
 			unix.Write(wire.Header{}.Append(nil)) // of version 0
 		}
