@@ -45,8 +45,8 @@ type Client struct {
 	// Dial opens a connection; nil is that of a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// MaxConns is how many connections there may be at once, kept and aborted ones included. It should not exceed what
-	// the application serves at once. 0 is no limit: then requests wait in the application's backlog, and while one of
+	// MaxConns is how many connections there may be at once, kept ones included, and aborted ones as long as the
+	// application is busy with them: see AbortGrace. It should not exceed what the application serves at once. 0 is no limit: then requests wait in the application's backlog, and while one of
 	// them waits for longer than a moment, no connection is kept.
 	MaxConns int
 	// MaxWaiting is how many requests may wait for one of MaxConns, others fail with ErrBusy; 0 is 100, below 0 none.
@@ -66,7 +66,9 @@ type Client struct {
 	// is spent waiting for Request.Body does not count.
 	Timeout time.Duration
 	// AbortGrace is how long an application that was sent FCGI_ABORT_REQUEST keeps its connection to end the request;
-	// 0 is 1 s, below 0 no time.
+	// 0 is 1 s, below 0 no time. With MaxConns, one that has said nothing until then counts as busy, and keeps its
+	// connection, until it says something or ends, for 5 min at most: php-fpm does not look at what it is sent while a
+	// script runs. What then says something is ended by the end of its connection.
 	AbortGrace time.Duration
 
 	// HeaderLimit bounds the response header in bytes; 0 is adapters.DefaultHeaderLimit.
@@ -74,9 +76,10 @@ type Client struct {
 	// SpoolLimit bounds a request body of unknown length in bytes; 0 is adapters.DefaultSpoolLimit.
 	SpoolLimit int64
 
-	conns connPool
-	named sync.Once
-	where string
+	conns     connPool
+	onAborted func(delta int)
+	named     sync.Once
+	where     string
 }
 
 // Serve asks the application and returns when the header of its response is complete.
@@ -107,6 +110,16 @@ func (c *Client) Serve(ctx context.Context, req *adapters.Request) (*adapters.Re
 func (c *Client) Close() error {
 	c.closeConns()
 	return nil
+}
+
+// OnAborted has fn called with 1 when a request is aborted that the application may still be busy with, and with -1 when
+// it is not any more. It is called before the first request, and fn from any goroutine; fn must not call the Client.
+func (c *Client) OnAborted(fn func(delta int)) { c.onAborted = fn }
+
+func (c *Client) aborted(delta int) {
+	if c.onAborted != nil {
+		c.onAborted(delta)
+	}
 }
 
 // ask sends req, and sends it again if that is safe.

@@ -36,6 +36,7 @@ type connPool struct {
 	open    int          // connections, and those being opened
 	idle    []*conn      // the last one is taken first
 	fresh   []*conn      // nothing came from them yet
+	pinned  []*conn      // their request was aborted, and the application is silent
 	waiting []chan *conn // take a connection, or nil to open one; closed with the Client
 	timer   *time.Timer  // looks at idle
 	wake    time.Time    // when it does; zero if it is not set
@@ -264,6 +265,28 @@ func (c *Client) release() {
 	p.waiting = slices.Delete(p.waiting, 0, 1)
 }
 
+// pinTime is how long an application that takes no notice of an abort counts as busy.
+const pinTime = 5 * time.Minute
+
+// pin keeps the connection of an aborted request open until something comes, pinTime is over or the client is closed.
+func (c *Client) pin(cn *conn) bool {
+	p := &c.conns
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		cn.SetReadDeadline(time.Now().Add(pinTime))
+		p.pinned = append(p.pinned, cn)
+	}
+	return !p.closed
+}
+
+func (c *Client) unpin(cn *conn) {
+	p := &c.conns
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pinned = slices.DeleteFunc(p.pinned, func(other *conn) bool { return other == cn })
+}
+
 // schedule sets the timer for the next look at the idle connections. The lock is held.
 func (c *Client) schedule(now time.Time) {
 	p := &c.conns
@@ -321,6 +344,9 @@ func (c *Client) closeConns() {
 		close(turn)
 	}
 	p.waiting = nil
+	for _, cn := range p.pinned {
+		cn.SetReadDeadline(longAgo)
+	}
 	if p.timer != nil {
 		p.timer.Stop()
 	}

@@ -96,6 +96,7 @@ func (x *exchange) start() error {
 	}
 	x.written = n > 0
 	if cause := x.headIsOut(err == nil); cause != nil {
+		x.c.aborted(1)
 		go x.farewell()
 		return cause
 	}
@@ -250,6 +251,7 @@ func (x *exchange) cut(err error) {
 	x.err = x.c.fault(opRequest, err)
 	x.conn.SetReadDeadline(longAgo)
 	if x.headOut {
+		x.c.aborted(1)
 		go x.farewell()
 	} else {
 		x.conn.SetWriteDeadline(longAgo)
@@ -271,13 +273,21 @@ func (x *exchange) farewell() {
 		x.conn.SetReadDeadline(x.c.graceEnd())
 		x.conn.SetWriteDeadline(time.Now().Add(abortWriteTime))
 		go x.sendAbort()
+		silent := true
 		buf := getBuffer(waitSize)
-		for err := error(nil); err == nil; {
-			_, err = x.conn.Read(buf)
+		var n int
+		var err error
+		for ; err == nil; silent = silent && n == 0 {
+			n, err = x.conn.Read(buf)
+		}
+		if silent && errors.Is(err, os.ErrDeadlineExceeded) && x.c.MaxConns > 0 && x.c.pin(x.conn) {
+			x.conn.Read(buf)
+			x.c.unpin(x.conn)
 		}
 		putBuffer(buf)
 	}
 	x.c.discard(x.conn)
+	x.c.aborted(-1)
 }
 
 func (c *Client) graceEnd() time.Time {

@@ -17,6 +17,8 @@ type Spawner interface {
 // A Process is one running process of an app, as a [Spawner] makes it. A [Group] stops each Process that it has got.
 type Process struct {
 	// Handler serves the requests. If it is an io.Closer it is closed before the process is stopped, and after its end.
+	// If it has OnAborted(fn func(delta int)), as a fastcgi.Client has, requests that were aborted count as sessions as
+	// long as the process is busy with them.
 	Handler adapters.Handler
 	// ID is the process id, for logs.
 	ID int
@@ -38,12 +40,16 @@ type member struct {
 	process  *Process
 	since    time.Time
 	sessions int           // open ones
+	aborted  int           // requests that it goes on with, though their sessions are over
 	served   int           // sessions that are over
 	retiring bool          // to be replaced
 	detached bool          // gets no more sessions
 	stopping bool          // its end is our wish
 	ended    chan struct{} // closed when it has, and is no member any more
 }
+
+// load is how many requests the process is busy with.
+func (m *member) load() int { return m.sessions + m.aborted }
 
 func (m *member) attached() bool { return !m.detached }
 

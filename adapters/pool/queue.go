@@ -82,8 +82,8 @@ func (g *Group) leastBusy() *member {
 	var best *member
 	fewest := max(g.Concurrency, 1)
 	for _, m := range g.members {
-		if m.attached() && m.sessions < fewest {
-			best, fewest = m, m.sessions
+		if m.attached() && m.load() < fewest {
+			best, fewest = m, m.load()
 		}
 	}
 	return best
@@ -114,9 +114,23 @@ func (g *Group) checkin(m *member) {
 	}
 }
 
+// watchAborted has the requests counted that m goes on with.
+func (g *Group) watchAborted(m *member) {
+	h, ok := m.process.Handler.(interface{ OnAborted(fn func(delta int)) })
+	if !ok {
+		return
+	}
+	h.OnAborted(func(delta int) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		m.aborted += delta
+		g.share(m)
+	})
+}
+
 // share gives the waiters the room that m has.
 func (g *Group) share(m *member) {
-	for len(g.waiters) > 0 && m.attached() && m.sessions < max(g.Concurrency, 1) {
+	for len(g.waiters) > 0 && m.attached() && m.load() < max(g.Concurrency, 1) {
 		g.begin(m)
 		g.waiters[0].session <- m
 		g.waiters = slices.Delete(g.waiters, 0, 1)

@@ -71,6 +71,7 @@ func (g *Group) attach(p *Process) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	m := &member{process: p, since: time.Now(), ended: make(chan struct{})}
+	g.watchAborted(m)
 	if i := slices.IndexFunc(g.members, func(m *member) bool { return m.retiring && !m.detached }); i >= 0 {
 		g.detach(g.members[i])
 	}
