@@ -63,6 +63,10 @@ kill-matrix: ## run all conformance cases on all mutants and write which fail: c
 smuggling-table: ## try the smuggling corpus on well-known servers and write docs/smuggling.md
 	GANGWAY_SMUGGLING_TABLE=$(CURDIR)/docs/smuggling.md go test -count=1 -run 'TestSmuggling$$' ./internal/faulttest
 
+.PHONY: attack-table
+attack-table: ## try attacks on paths and scripts on well-known servers and write docs/attacks.md
+	GANGWAY_ATTACK_TABLE=$(CURDIR)/docs/attacks.md go test -count=1 -run 'TestAttacks$$' ./internal/faulttest
+
 .PHONY: disconnect-table
 disconnect-table: ## measure when applications learn that their client has left and write docs/disconnects.md
 	GANGWAY_DISCONNECT_TABLE=$(CURDIR)/docs/disconnects.md go test -count=1 -run 'TestDisconnects$$' ./internal/faulttest

@@ -1,6 +1,9 @@
 package attacks
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 const outWins = "a file from beside the folder, or /etc/passwd"
 
@@ -25,9 +28,10 @@ func climb(forms ...string) (all []Attack) {
 // climbs are attacks that go up.
 var climbs = []Class{
 	{"dot segments", "a path that is used without resolving it, or resolved after it was checked", outWins,
-		append(climb("../", "./../", "../.././../"), targets("/..", "/../", "/../..", "/dir/../../outside/",
+		slices.Concat(climb("../", "./../", "../.././../"), targets("/dir/../../outside/",
 			"/missing/../../outside/secret.txt", "/text.txt/../../outside/secret.txt", "/../www/../outside/secret.txt",
-			"/.../outside/secret.txt", "/..../outside/secret.txt", "/dir/.../secret.txt")...)},
+			"/.../outside/secret.txt", "/..../outside/secret.txt", "/dir/.../secret.txt"), runs("/index.php", "/..", "/../",
+			"/../.."))},
 	{"encoded dot segments", "dot segments are resolved before escapes", outWins,
 		climb("%2e%2e/", ".%2e/", "%2E./", "%2e%2E/")},
 	{"encoded slash", "a slash that is decoded behind the check", outWins,
@@ -61,7 +65,7 @@ var climbs = []Class{
 	{"target without a slash", "put behind the folder's name as it is", outWins,
 		targets("../outside/secret.txt", "..", ".", "outside/secret.txt", "-secret/x.txt",
 			"app.php/../../outside/secret.txt",
-			"%2f..%2foutside%2fsecret.txt", "?/../outside/secret.txt", "*/../outside/secret.txt",
+			"%2f..%2foutside%2fsecret.txt", "*/../outside/secret.txt",
 			";/../outside/secret.txt")},
 	{"folder as a prefix", "the folder's name begins the other's, and is compared as letters", outWins,
 		targets("/../www-secret/x.txt", "/../www-secret/x.php", "/%2e%2e/www-secret/x.txt", "/..%2fwww-secret%2fx.txt",

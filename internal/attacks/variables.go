@@ -49,7 +49,8 @@ func (w Way) vars(root, target string) []string {
 	if err != nil {
 		path = raw
 	}
-	vars := []string{"REQUEST_METHOD", "GET", "SERVER_PROTOCOL", "HTTP/1.1", "REQUEST_URI", target, "QUERY_STRING", query}
+	vars := []string{"REQUEST_METHOD", "GET", "SERVER_PROTOCOL", "HTTP/1.1", "REQUEST_URI", target, "QUERY_STRING",
+		query}
 	switch w {
 	case ByRawName:
 		return append(vars, "SCRIPT_NAME", raw)
@@ -75,13 +76,17 @@ func Lies(root string) (all []Told) {
 		"proxy:fcgi://localhost" + base + "/outside/evil.php", "proxy:fcgi://localhost/../outside/evil.php",
 		"proxy:fcgi://" + base + "/outside/evil.php", "proxy:unix:/x|fcgi://localhost/etc/passwd", root + "/out.php",
 		root + "/outdir/evil.php", root + "/absdir/evil.php", root + "/procself/cwd", root + "/dir/up/outside/evil.php",
-		root + "/.hidden/x.php", root + "/.x.php", root + "/.git/config", root + "/uploads/avatar.jpg", root + "/fifo.php",
+		root + "/.hidden/x.php", root + "/.x.php", root + "/.git/config", root + "/uploads/avatar.jpg",
+		root + "/fifo.php",
 		root + "/uploads/avatar.jpg/x.php", behindScript, root + "/app.ph", root, root + "/",
-		root + "/dir", root + "/dir.php", root + "/null.txt", "/dev/zero", "/proc/self/environ", "/proc/self/exe", "/bin/sh",
-		"/usr/bin/env", root + "/loop.php", root + "/dangling.php", "file://" + base + "/outside/evil.php", "C:/etc/passwd",
+		root + "/dir", root + "/dir.php", root + "/null.txt", "/dev/zero", "/proc/self/environ", "/proc/self/exe",
+		"/bin/sh",
+		"/usr/bin/env", root + "/loop.php", root + "/dangling.php", "file://" + base + "/outside/evil.php",
+		"C:/etc/passwd",
 		root + "/\x00/../outside/evil.php", base + "/outside/evil.php\x00.php", root + `\..\outside\evil.php`,
 	} {
-		for _, variable := range []string{"SCRIPT_FILENAME", "PATH_TRANSLATED", "DOCUMENT_ROOT", "SCRIPT_NAME", "PATH_INFO"} {
+		for _, variable := range []string{"SCRIPT_FILENAME", "PATH_TRANSLATED", "DOCUMENT_ROOT", "SCRIPT_NAME",
+			"PATH_INFO"} {
 			vars := []string{"REQUEST_METHOD", "GET", "REQUEST_URI", "/x", "SERVER_PROTOCOL", "HTTP/1.1", variable, name}
 			if variable == "DOCUMENT_ROOT" {
 				vars = append(vars, "SCRIPT_NAME", "/evil.php")

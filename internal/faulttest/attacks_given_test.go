@@ -99,12 +99,8 @@ var claims = []claim{
 	{"FastCGI with --root", attacks.PHP, func(t *testing.T, _ string) string {
 		_, socket := peer.PHPFPM(t, "request_terminate_timeout = 10s")
 		return "fcgi+unix://" + socket
-	}, true, []attacks.Way{attacks.ByName, attacks.ByRawName}, withoutClass(attacks.Classes, "neither file nor folder")},
+	}, true, []attacks.Way{attacks.ByName, attacks.ByRawName}, attacks.Classes},
 	{"serve", attacks.PHP, nil, false, []attacks.Way{attacks.ByName, attacks.ByFilename}, allClasses},
-}
-
-func withoutClass(classes []attacks.Class, name string) []attacks.Class {
-	return slices.DeleteFunc(slices.Clone(classes), func(c attacks.Class) bool { return c.Name == name })
 }
 
 // handler opens the application.
