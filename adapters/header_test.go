@@ -235,10 +235,16 @@ func FuzzReadHeader(f *testing.F) {
 	f.Add("HTTP/1.1 200 OK\r\nLocation: /x\r\n\r\n", uint8(1))
 	f.Add("A: 1\n\r\n", uint8(5))
 	f.Fuzz(func(t *testing.T, in string, step uint8) {
-		whole := new(HeaderReader)
-		n, resp, err := whole.Feed([]byte(in))
-		var parts HeaderReader
-		fed := 0
+		reader := func() *HeaderReader {
+			return &HeaderReader{Limit: 300, Informational: func(status int, _ Header) error {
+				if status == 199 {
+					return ErrAborted
+				}
+				return nil
+			}}
+		}
+		n, resp, err := reader().Feed([]byte(in))
+		parts, fed := reader(), 0
 		for fed < len(in) {
 			piece := in[fed:min(len(in), fed+int(step)+1)]
 			m, r, e := parts.Feed([]byte(piece))
@@ -249,11 +255,18 @@ func FuzzReadHeader(f *testing.F) {
 				if e == nil {
 					require.Equal(t, n, fed)
 				}
-				return
+				break
 			}
 			require.Equal(t, len(piece), m)
 		}
-		require.Nil(t, resp)
-		require.NoError(t, err)
+		br := bufio.NewReaderSize(iotest.TimeoutReader(strings.NewReader(in)), int(step))
+		read, readErr := reader().ReadHeader(br)
+		if resp == nil && err == nil {
+			require.Equal(t, len(in), fed)
+			require.Error(t, readErr)
+		} else if !errors.Is(readErr, iotest.ErrTimeout) {
+			require.Equal(t, resp, read)
+			require.Equal(t, err == nil, readErr == nil)
+		}
 	})
 }

@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,4 +14,13 @@ func TestWindowsAlias(t *testing.T) {
 	} {
 		assert.Equal(t, want, windowsAlias(path), path)
 	}
+}
+
+func FuzzWindowsAlias(f *testing.F) {
+	for _, path := range []string{"/a/b", "/a.php::$DATA", "/a. /b", "/PROGRA~1", "/a~/b"} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		assert.Equal(t, regexp.MustCompile(`:|[. ](/|$)|^[^/~]*~[0-9]|/[^/~]*~[0-9]`).MatchString(path), windowsAlias(path))
+	})
 }

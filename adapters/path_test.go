@@ -1,6 +1,7 @@
 package adapters_test
 
 import (
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -70,6 +71,7 @@ func FuzzCanonicalPath(f *testing.F) {
 	for _, s := range []string{"/", "/a/../b", "/%2e%2e/", "//", "/a/./.."} {
 		f.Add(s)
 	}
+	separator := regexp.MustCompile(`(?i)^[^?]*%(2f|5c)`)
 	f.Fuzz(func(t *testing.T, raw string) {
 		path, err := CanonicalPath(raw)
 		if err != nil {
@@ -77,6 +79,10 @@ func FuzzCanonicalPath(f *testing.F) {
 		}
 		assert.Regexp(t, `^/`, path)
 		assert.NotRegexp(t, `//|/\.(/|$)|/\.\.(/|$)|\x00`, path)
+		assert.Equal(t, separator.MatchString(raw), EncodedSeparator(raw))
+		if !HiddenPath(path) {
+			assert.NotRegexp(t, `/\.[^w]|\\`, path)
+		}
 	})
 }
 

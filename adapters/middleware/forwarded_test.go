@@ -154,7 +154,10 @@ func FuzzForwarded(f *testing.F) {
 		if standard {
 			name = "Forwarded"
 		}
-		req := &adapters.Request{Scheme: "http", Header: adapters.Header{{Name: name, Value: value}}}
+		req := &adapters.Request{Scheme: "http", Header: adapters.Header{
+			{Name: name, Value: value}, {Name: "X-Forwarded-Proto", Value: value}, {Name: "X-Forwarded-Host", Value: value},
+			{Name: "X-Forwarded-Port", Value: value},
+		}}
 		req.Remote.Addr = "10.0.0.1"
 		got := mw.request(req)
 		if _, err := netip.ParseAddr(got.Remote.Addr); err != nil {

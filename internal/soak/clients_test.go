@@ -82,6 +82,9 @@ func (c *client) run() {
 	list := targets()
 	for {
 		mean := float64(*pause)
+		if time.Since(c.s.began) < *duration/warmUp {
+			mean /= 3 // so that everything is as large as it gets
+		}
 		select {
 		case <-c.s.over:
 			return

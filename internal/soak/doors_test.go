@@ -41,7 +41,7 @@ func (s *soak) openDoors() []door {
 
 // client returns a client that comes by the door.
 func (d door) client() *http.Client {
-	t := &http.Transport{DisableKeepAlives: d.fresh, DisableCompression: true}
+	t := &http.Transport{DisableKeepAlives: d.fresh, DisableCompression: true, IdleConnTimeout: 10 * time.Second}
 	if d.h2 {
 		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 		t.ForceAttemptHTTP2 = true

@@ -115,9 +115,12 @@ var measures = []measure{
 	{"PSS in KiB", func(s sample) int { return s.memory }, 0},
 }
 
-// thirds returns the medians of the thirds of what follows the first quarter, in which everything warms up.
+// warmUp is the part of the run that nothing is compared with: its first quarter.
+const warmUp = 4
+
+// thirds returns the medians of the thirds of what follows the warm-up.
 func (m measure) thirds(samples []sample) (medians [3]int) {
-	samples = samples[len(samples)/4:]
+	samples = samples[len(samples)/warmUp:]
 	third := len(samples) / 3
 	if third == 0 {
 		return medians
