@@ -26,6 +26,8 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/pool"
+	"github.com/gangway-go/gangway/cgi"
+	"github.com/gangway-go/gangway/internal/sandbox"
 )
 
 // A Kind is what a folder holds.
@@ -100,6 +102,12 @@ type Options struct {
 	// MaxRequests, MaxQueue and MaxWait are those of [pool.Group].
 	MaxRequests, MaxQueue int
 	MaxWait               time.Duration
+	// User is who the applications run as: "USER" or "USER:GROUP", names or numbers; [cgi.Self] is who we are and
+	// [cgi.Owner] who owns the folder, or a CGI script. Empty is Self, but for root Owner, except that CGI scripts need it
+	// to be said. Sandbox and CGI are Sandbox and Limits of [cgi.Script], and for these only.
+	User    string
+	Sandbox cgi.Sandbox
+	CGI     cgi.Limits
 	// BootTimeout, Grace and MaxLines are those of [pool.Command].
 	BootTimeout, Grace time.Duration
 	MaxLines           int
@@ -129,6 +137,7 @@ type App struct {
 	Dir  string // absolute
 
 	handler adapters.Handler
+	runsAs  *sandbox.User // nil is who we are
 	start   func(context.Context) error
 	close   func(context.Context) error
 }
@@ -168,11 +177,14 @@ func newApp(kind Kind, dir string, o Options, hide func(string) bool) (*App, err
 	a := &App{Kind: kind, Dir: dir}
 	a.start = func(context.Context) error { return nil }
 	a.close = a.start
+	if a.runsAs, err = a.user(o.User); err != nil {
+		return nil, a.fault(err)
+	}
 	switch first := entry(kind, dir); {
 	case kind == Static:
 		a.handler = files{dir, hide}
 	case kind == CGI:
-		a.initCGI(o, hide)
+		err = a.initCGI(o, hide)
 	case kind == PHP:
 		err = a.initPHP(first == frontController, o, hide)
 	default:

@@ -66,9 +66,13 @@ func (a *App) publicFirst() {
 const cgiBin = "/cgi-bin"
 
 // initCGI serves the programs beneath cgi-bin, and the files outside of it.
-func (a *App) initCGI(o Options, hide func(string) bool) {
+func (a *App) initCGI(o Options, hide func(string) bool) error {
 	outside := files{a.Dir, func(name string) bool { return within("/"+name, cgiBin) || hide != nil && hide(name) }}
-	script := &cgi.Script{Grace: o.Grace, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit, Log: o.Log}
+	script := &cgi.Script{
+		Grace: o.Grace, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit, Log: o.Log,
+		User: o.User, Sandbox: o.Sandbox, Limits: o.CGI,
+	}
+	script.Sandbox.Read = append(slices.Clip(script.Sandbox.Read), filepath.Join(a.Dir, cgiBin))
 	programs := &adapters.ScriptResolver{Root: a.Dir, Ext: []string{"*"}, Index: []string{}, To: script, Log: o.Log}
 	if o.Instead != nil {
 		programs.To = o.Instead(a.Kind, a.Dir)
@@ -81,6 +85,10 @@ func (a *App) initCGI(o Options, hide func(string) bool) {
 		}
 		return outside.Serve(ctx, req)
 	})
+	if o.Instead != nil {
+		return nil
+	}
+	return script.Check()
 }
 
 // within reports whether path is prefix or lies beneath it.

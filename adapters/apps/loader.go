@@ -54,7 +54,7 @@ func (a *App) initLoader(first string, o Options) error {
 			}
 			cmd := exec.Command(program, loader, socket, a.Dir, first)
 			cmd.Dir = a.Dir
-			return cmd, asOwner(cmd, a.Dir)
+			return cmd, a.become(cmd)
 		},
 		Backend: func(socket string) adapters.Handler {
 			return &scgi.Client{Network: "unix", Address: socket, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit}

@@ -1,6 +1,7 @@
 package apps
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/pool"
 	"github.com/gangway-go/gangway/fastcgi"
+	"github.com/gangway-go/gangway/internal/sandbox"
 )
 
 // frontController is what answers every request of an application that keeps its sources out of public.
@@ -88,7 +90,7 @@ func (a *App) runPHPCGI(program string, o *Options) {
 			cmd.Dir = a.Dir
 			// A group replaces a process before it ends by itself.
 			cmd.Env = append(os.Environ(), "PHP_FCGI_CHILDREN=0", "PHP_FCGI_MAX_REQUESTS=0")
-			return cmd, asOwner(cmd, a.Dir)
+			return cmd, a.become(cmd)
 		},
 		Backend: o.phpClient(1),
 	}, o)
@@ -110,13 +112,13 @@ func (a *App) runFPM(program string, o *Options) {
 	a.run(&pool.Group{Concurrency: n}, &pool.Command{
 		Cmd: func(socket string) (*exec.Cmd, error) {
 			config, args := filepath.Join(filepath.Dir(socket), "fpm.conf"), []string{"-F"}
-			uid, gid, root := ownerOf(a.Dir)
 			text := fmt.Sprintf(fpmConfig, socket, n, o.MaxRequests)
-			if root {
-				text += fmt.Sprintf("user = %d\ngroup = %d\n", uid, gid)
-			}
-			if root && uid == 0 {
-				args = append(args, "-R")
+			if sandbox.Root() { // it must be told of each user, also of root
+				user := cmp.Or(a.runsAs, new(sandbox.User))
+				text += fmt.Sprintf("user = %d\ngroup = %d\n", user.UID, user.GID)
+				if user.UID == 0 {
+					args = append(args, "-R")
+				}
 			}
 			cmd := exec.Command(program, append(args, "-y", config)...)
 			cmd.Dir = a.Dir

@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
@@ -20,6 +22,7 @@ import (
 	"github.com/gangway-go/gangway/adapters/proxy"
 	"github.com/gangway-go/gangway/adapters/static"
 	"github.com/gangway-go/gangway/cgi"
+	"github.com/gangway-go/gangway/internal/sandbox"
 	"github.com/gangway-go/gangway/egi"
 	"github.com/gangway-go/gangway/fastcgi"
 	"github.com/gangway-go/gangway/fastcgi/gofast"
@@ -146,7 +149,7 @@ func (app *App) openSocket() error {
 	a := app.Address
 	switch {
 	case a.Network == "exec":
-		app.openCommand()
+		return app.openCommand()
 	case a.Engine == "gofast":
 		o := &app.options
 		engine := &gofast.Engine{
@@ -181,7 +184,11 @@ func (app *App) client(network, address string) adapters.Handler {
 const commandRequests = 1000
 
 // openCommand is for a program that accepts connections on its descriptor 0, as FastCGI 1.0 section 2.2 has it.
-func (app *App) openCommand() {
+func (app *App) openCommand() error {
+	user, err := app.user()
+	if err != nil {
+		return err
+	}
 	group := &pool.Group{
 		Name:        app.Address.Target,
 		Concurrency: commandRequests,
@@ -189,7 +196,13 @@ func (app *App) openCommand() {
 		MaxWait:     app.options.QueueWait,
 		Log:         app.options.Log,
 		Spawner: &pool.Command{
-			Cmd:         func(string) (*exec.Cmd, error) { return exec.Command("/bin/sh", "-c", app.Address.Target), nil },
+			Cmd: func(string) (*exec.Cmd, error) {
+				cmd := exec.Command("/bin/sh", "-c", app.Address.Target)
+				if user != nil {
+					return cmd, user.Set(cmd)
+				}
+				return cmd, nil
+			},
 			Inherit:     true,
 			BootTimeout: app.options.BootTimeout,
 			MaxLines:    app.options.StderrLines,
@@ -198,6 +211,21 @@ func (app *App) openCommand() {
 		},
 	}
 	app.Backend, app.start, app.close = group, group.Start, group.Close
+	return nil
+}
+
+// user returns who the program runs as; nil is who we are.
+func (app *App) user() (*sandbox.User, error) {
+	switch name := app.options.User; name {
+	case "", cgi.Self, cgi.Owner:
+		return nil, nil
+	default:
+		user, err := sandbox.LookupUser(name)
+		if err == nil {
+			err = user.Apply(new(syscall.SysProcAttr))
+		}
+		return user, err
+	}
 }
 
 // openScript opens a program for all requests, or a folder of programs.
@@ -218,13 +246,17 @@ func (app *App) openScript() error {
 	}
 	app.Address.Target = path
 	o := &app.options
-	script := &cgi.Script{Interpreters: o.Run, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit, Log: o.Log}
+	script := &cgi.Script{
+		Interpreters: o.Run, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit, Log: o.Log,
+		User: o.User, Sandbox: o.Sandbox, Limits: o.CGI,
+	}
 	app.Backend, app.kind = script, folder
 	app.close = func(context.Context) error { return script.Close() }
 	if info.IsDir() {
-		return nil
+		script.Sandbox.Read = append(slices.Clip(script.Sandbox.Read), path)
+	} else {
+		app.kind, script.Path = program, path
 	}
-	app.kind, script.Path = program, path
 	return script.Check()
 }
 
@@ -276,6 +308,9 @@ func (app *App) openProxy() error {
 		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx, "unix", a.Target) }
 	}
 	transport := proxy.NewTransport(dial)
+	if app.options.HeaderLimit > 0 {
+		transport.MaxResponseHeaderBytes = int64(app.options.HeaderLimit)
+	}
 	app.Backend, app.kind = &proxy.Handler{Target: target, Transport: transport}, server
 	app.close = func(context.Context) error { transport.CloseIdleConnections(); return nil }
 	return nil

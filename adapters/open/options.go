@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/cgi"
 )
 
 // ErrOption is wrapped by every error about options that contradict each other or the address.
@@ -42,6 +43,12 @@ type AppOptions struct {
 	QueueWait      time.Duration // for how long; 0 is pool.DefaultWait
 	BootTimeout    time.Duration // for a process of ours to accept a connection; 0 is pool.DefaultBoot
 	StderrLines    int           // of a process of ours that are logged in a second; 0 is pool.DefaultLines
+
+	// User, Sandbox and CGI are User, Sandbox and Limits of [cgi.Script]. Programs of fcgi+exec: and scgi+exec: run as User,
+	// too, unless it is cgi.Owner: they have none.
+	User    string
+	Sandbox cgi.Sandbox
+	CGI     cgi.Limits
 
 	// Wrap goes around an application that serves only so much at once: FastCGI, SCGI, CGI; nil is nothing. It is the
 	// place of [adapters.Bodies].

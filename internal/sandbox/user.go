@@ -2,10 +2,12 @@ package sandbox
 
 import (
 	"fmt"
+	"os/exec"
 	"os/user"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // A User is who a process runs as.
@@ -42,6 +44,17 @@ func LookupUser(name string) (*User, error) {
 		}
 	}
 	return u, nil
+}
+
+// Set has cmd run as u, with the HOME, USER and LOGNAME of its account.
+func (u *User) Set(cmd *exec.Cmd) error {
+	if a := u.Account; a != nil {
+		cmd.Env = append(cmd.Environ(), "HOME="+a.HomeDir, "USER="+a.Username, "LOGNAME="+a.Username)
+	}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	return u.Apply(cmd.SysProcAttr)
 }
 
 func lookupGroup(name string) (uint32, error) {
