@@ -68,6 +68,10 @@ var backends = []backend{
 	{"EGI", openEGI},
 	{"CGI", script(exits, "", time.Minute)},
 	{"CGI with a child", script(exits, "("+exits+"; echo asked >&3; "+sleeps+") &", time.Minute)},
+	{"CGI, sleeping", script("", "", time.Minute)},
+	{"CGI with grandchildren", script(exits, `sh -c "(`+exits+`; echo asked >&3; `+sleeps+`) & wait" &`, time.Minute)},
+	{"CGI, grandchild in a session of its own", script(exits,
+		`sh -c 'setsid sh -c "echo asked >&3; exec sleep 1000" & wait' &`, time.Minute)},
 	{"CGI, deaf", script("trap 'echo told >&3' TERM",
 		"(trap '' TERM; echo asked >&3; "+sleeps+") &", 300*time.Millisecond)},
 }
@@ -193,7 +197,12 @@ func script(trap, child string, grace time.Duration) func(*testing.T, *state) (a
 		if s.answers {
 			text += `printf 'Content-Type: text/event-stream\n\ndata: 1\n\n'` + "\n"
 		}
-		text += "echo asked >&3\n" + sleeps
+		text += "echo asked >&3\n"
+		if trap != "" {
+			text += sleeps
+		} else {
+			text += "exec sleep 1000"
+		}
 		c := &cgi.Script{Path: newScript(t, text), Grace: grace}
 		begun := 1 + strings.Count(child, "asked")
 		w, end := newWitness(t), make(chan struct{})

@@ -40,6 +40,7 @@ func measureDisconnects(t *testing.T, file string) {
 	}
 	text += "\n## From a web server over FastCGI or SCGI\n\n" + gatewayAbout + "\n\n" +
 		departureRows(cells, columns, func(s scene) string { return s.frontend.title })
+	text += leftAbout + leftTable(t)
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 }
 
