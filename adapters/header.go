@@ -45,7 +45,7 @@ func (hr *HeaderReader) Feed(b []byte) (n int, resp *Response, err error) {
 			size = len(b) - n
 		}
 		if hr.read += size; hr.read > limit {
-			return n, nil, fmt.Errorf("%w: %w: more than %d bytes (limit response-header)", ErrBadResponse, errLong, limit)
+			return n, nil, LongHeader(int64(limit))
 		}
 		piece := b[n : n+size]
 		n += size

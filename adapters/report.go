@@ -3,6 +3,7 @@ package adapters
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"syscall"
@@ -71,6 +72,11 @@ var (
 	errNoAnswer = errors.New("it closed the connection without an answer")
 	errLong     = errors.New("header too long")
 )
+
+// LongHeader returns the [ErrBadResponse] that a response header of more than limit bytes is.
+func LongHeader(limit int64) error {
+	return fmt.Errorf("%w: %w: more than %d bytes (limit response-header)", ErrBadResponse, errLong, limit)
+}
 
 // errorTypes is the documented table of the error types of Proxy-Status, RFC 9209 section 2.3; the first match counts.
 // What is not in it has its type by its status.

@@ -311,6 +311,9 @@ func (app *App) openProxy() error {
 	if app.options.HeaderLimit > 0 {
 		transport.MaxResponseHeaderBytes = int64(app.options.HeaderLimit)
 	}
+	if app.options.HeaderLimit > 0 {
+		transport.MaxResponseHeaderBytes = int64(app.options.HeaderLimit)
+	}
 	app.Backend, app.kind = &proxy.Handler{Target: target, Transport: transport}, server
 	app.close = func(context.Context) error { transport.CloseIdleConnections(); return nil }
 	return nil

@@ -42,7 +42,9 @@ type Handler struct {
 
 // Serve sends req to the application.
 func (h *Handler) Serve(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
-	x := &exchange{ctx: ctx, req: req, addr: h.Target.Host, upgrade: upgradeOf(req.Header)}
+	x := &exchange{
+		ctx: ctx, req: req, addr: h.Target.Host, upgrade: upgradeOf(req.Header), headerLimit: adapters.DefaultHeaderLimit,
+	}
 	out, err := x.request(h.Target)
 	if err != nil {
 		return nil, err
@@ -50,6 +52,9 @@ func (h *Handler) Serve(ctx context.Context, req *adapters.Request) (*adapters.R
 	transport := h.Transport
 	if transport == nil {
 		transport = sharedTransport()
+	}
+	if t, ok := transport.(*http.Transport); ok && t.MaxResponseHeaderBytes > 0 {
+		x.headerLimit = t.MaxResponseHeaderBytes
 	}
 	req.Trace.Attempt(x.addr)
 	resp, err := transport.RoundTrip(out)
@@ -69,9 +74,11 @@ type exchange struct {
 	body     *requestBody // nil without a body
 	answered atomic.Bool  // a byte of the response came
 
+	headerLimit int64 // bytes of the response header, and of the interim ones before it
+
 	mu     sync.Mutex
-	over   bool // no interim response may be passed on any more
-	hinted int  // bytes of interim responses
+	over   bool  // no interim response may be passed on any more
+	hinted int64 // bytes of interim responses
 }
 
 // upgradeOf returns the protocol that a request wants to change to, RFC 9110 7.8. HTTP/2 is none: over it a client
@@ -187,10 +194,10 @@ func (x *exchange) interim(status int, h textproto.MIMEHeader) error {
 	}
 	header := adapters.HeaderFrom(http.Header(h))
 	for _, f := range header {
-		x.hinted += len(f.Name) + len(f.Value)
+		x.hinted += int64(len(f.Name) + len(f.Value))
 	}
-	if x.hinted += len("HTTP/1.1 103\r\n\r\n"); x.hinted > adapters.DefaultHeaderLimit { // with a trace, nobody else counts
-		return fmt.Errorf("%w: interim responses of more than %d bytes", adapters.ErrBadResponse, adapters.DefaultHeaderLimit)
+	if x.hinted += int64(len("HTTP/1.1 103\r\n\r\n")); x.hinted > x.headerLimit { // with a trace, nobody else counts
+		return adapters.LongHeader(x.headerLimit)
 	}
 	return x.req.Informational(status, adapters.StripHopByHop(header))
 }
@@ -204,11 +211,15 @@ func (x *exchange) endInterim() {
 // failed returns the error for one of the transport.
 func (x *exchange) failed(err error) error {
 	kind := adapters.ErrUnreachable
-	if x.answered.Load() {
-		kind = adapters.ErrBadResponse
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case strings.Contains(err.Error(), "server response headers exceeded"): // net/http has no name for it
+		err = adapters.LongHeader(x.headerLimit)
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		kind = adapters.ErrTruncated
+	case x.answered.Load():
+		kind = adapters.ErrBadResponse
+	case errors.Is(err, io.EOF):
+		err = new(adapters.HeaderReader).EndError(io.EOF)
 	}
 	if x.body != nil {
 		if failed := x.body.failed(); failed != nil {
