@@ -11,6 +11,9 @@ import (
 // A Field is one header field, its name as the sender wrote it.
 type Field struct{ Name, Value string }
 
+// sendable reports whether f has the form of a field.
+func (f Field) sendable() bool { return ValidName(f.Name) && ValidValue(f.Value) }
+
 // Header is a list of fields in the order sent. Names are compared without regard to ASCII case. The zero value is an
 // empty header. Copying the slice shares its fields: whoever changes a Header that others hold clones it first.
 type Header []Field

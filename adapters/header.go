@@ -294,7 +294,7 @@ func AppendHeader(dst []byte, resp *Response) []byte {
 	}
 	dst = append(dst, "\r\n"...)
 	for _, f := range resp.Header {
-		if EqualName(f.Name, "Status") || !ValidName(f.Name) || !ValidValue(f.Value) {
+		if EqualName(f.Name, "Status") || !f.sendable() {
 			continue // nothing that an in-process app sets may split the response
 		}
 		dst = append(append(append(append(dst, f.Name...), ": "...), f.Value...), "\r\n"...)

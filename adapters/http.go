@@ -99,9 +99,7 @@ func (x *exchange) informational(status int, h Header) error {
 	if client.Err() != nil {
 		return ErrAborted
 	}
-	for _, f := range StripHopByHop(h) {
-		header.Add(f.Name, f.Value)
-	}
+	addHeader(header, StripHopByHop(h))
 	x.w.WriteHeader(status)
 	if client.Err() != nil { // HTTP/2 may not have sent the header yet, and is still reading it
 		return ErrAborted
@@ -180,7 +178,9 @@ func (x *exchange) answer(resp *Response) {
 	}
 	if resp.Trailer != nil {
 		for _, f := range resp.Trailer() {
-			header.Add(http.TrailerPrefix+f.Name, f.Value)
+			if f.sendable() {
+				header.Add(http.TrailerPrefix+f.Name, f.Value)
+			}
 		}
 	}
 }
@@ -199,10 +199,14 @@ func (x *exchange) copy(body io.Reader) (n int64, err error) {
 	return Copy(x.w, body)
 }
 
-// addHeader is header.Add for each field of h, with one allocation for the values of all.
+// addHeader is header.Add for each field of h, with one allocation for the values of all. It leaves out what may not be
+// sent, of which net/http would send NUL.
 func addHeader(header http.Header, h Header) {
 	values := make([]string, len(h))
 	for i, f := range h {
+		if !f.sendable() {
+			continue
+		}
 		name := http.CanonicalHeaderKey(f.Name)
 		if header[name] != nil {
 			header[name] = append(header[name], f.Value)
@@ -251,7 +255,7 @@ func (x *exchange) upgrade(resp *Response) {
 	KeepAlive(conn) // both ends may be silent for ever
 	head := []byte("HTTP/1.1 101 Switching Protocols\r\n")
 	for _, f := range resp.Header {
-		if ValidName(f.Name) && ValidValue(f.Value) {
+		if f.sendable() {
 			head = append(append(append(append(head, f.Name...), ": "...), f.Value...), "\r\n"...)
 		}
 	}
