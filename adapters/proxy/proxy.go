@@ -101,8 +101,7 @@ func (x *exchange) request(base *url.URL) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Opaque is the only way to send a target exactly as it is.
-	out.URL = &url.URL{Scheme: base.Scheme, Host: base.Host, Opaque: target}
+	out.URL = urlOf(base, target)
 	out.RequestURI = ""
 	x.setFields(out.Header)
 	if out.Body != http.NoBody {
@@ -127,11 +126,19 @@ func targetOf(base *url.URL, req *adapters.Request) (string, error) {
 			return "", fmt.Errorf("proxy: %w: target %.80q", adapters.ErrBadRequest, target)
 		}
 	}
-	prefix := strings.TrimSuffix(base.EscapedPath(), "/")
-	if prefix == "" {
-		target = "/" + strings.TrimLeft(target, "/") // two slashes would begin a host
+	return strings.TrimSuffix(base.EscapedPath(), "/") + target, nil
+}
+
+// urlOf returns the URL with which net/http sends this target.
+func urlOf(base *url.URL, target string) *url.URL {
+	// Opaque is the only way to send a target exactly as it is, but two slashes would begin a host in it.
+	u := &url.URL{Scheme: base.Scheme, Host: base.Host, Opaque: target}
+	raw, query, asks := strings.Cut(target, "?")
+	if path, err := url.PathUnescape(raw); err == nil && strings.HasPrefix(target, "//") {
+		u.Opaque, u.Path, u.RawPath = "", path, raw
+		u.RawQuery, u.ForceQuery = query, asks
 	}
-	return prefix + target, nil
+	return u
 }
 
 func (x *exchange) setFields(h http.Header) {

@@ -106,7 +106,8 @@ func TestTarget(t *testing.T) {
 		{"empty query", "http://app", "/a?", nil, "/a?"},
 		{"behind the base", "http://app/base%2F1/", "/a?b", nil, "/base%2F1/a?b"},
 		{"dot segments", "http://app/base", "/a/../b", nil, "/base/a/../b"},
-		{"two slashes", "http://app", "//evil.example/x", nil, "/evil.example/x"},
+		{"two slashes", "http://app", "//no.host/x", nil, "//no.host/x"},
+		{"two slashes and a query", "http://app/", "//x//%2F%7e?", nil, "//x//%2F%7e?"},
 		{"two slashes behind the base", "http://app/base", "//x", nil, "/base//x"},
 		{"path rewritten", "http://app/base", "/a%2Fb?q", func(r *adapters.Request) *adapters.Request {
 			return r.WithPath("/new path", "q")
