@@ -35,8 +35,9 @@ type conn struct {
 	writeEnd time.Time // of writing, as last set
 	first    bool      // no request was read yet
 	state    atomic.Int32
-	refused  error      // why it is not served
-	client   netip.Addr // whose connections were counted
+	since    atomic.Int64 // when the wait for a request, or for the rest of one, began
+	refused  error        // why it is not served
+	client   netip.Addr   // whose connections were counted
 
 	// turn counts the beginnings and ends of requests: it is odd while one is served.
 	turn atomic.Uint64
@@ -60,6 +61,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c.nc = sockio.New(nc)
 	c.remote, c.local = adapters.EndpointOf(nc.RemoteAddr()), adapters.EndpointOf(nc.LocalAddr())
 	c.inform = c.informational
+	c.since.Store(time.Now().UnixNano())
 	return c
 }
 
@@ -223,8 +225,8 @@ func (c *conn) readHead() (string, error) {
 			return "", refuseFor("header-bytes", 431, "header larger than %d bytes", c.s.maxHeader())
 		}
 		if !hurried {
+			c.since.Store(c.setReadDeadline(c.s.headerTimeout(), 0).UnixNano())
 			c.enter(StateHeader)
-			c.setReadDeadline(c.s.headerTimeout(), 0)
 			hurried = true
 		}
 		if err := c.fill(); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -248,7 +250,7 @@ func (c *conn) firstBytes() error {
 	if c.first {
 		limit, state = c.s.headerTimeout(), StateNew
 	}
-	c.setReadDeadline(limit, limit/16)
+	c.since.Store(c.setReadDeadline(limit, limit/16).UnixNano())
 	c.enter(state)
 	if c.s.draining.Load() {
 		c.nc.SetReadDeadline(time.Now().Add(c.s.idleEnd))
@@ -362,11 +364,12 @@ func longLine(limit int) error {
 }
 
 // setReadDeadline gives reads from now on d, or up to slack less if a deadline is set already.
-func (c *conn) setReadDeadline(d, slack time.Duration) {
-	if now := time.Now(); slack == 0 || c.deadline.Sub(now) < d-slack || c.deadline.Sub(now) > d {
+func (c *conn) setReadDeadline(d, slack time.Duration) (now time.Time) {
+	if now = time.Now(); slack == 0 || c.deadline.Sub(now) < d-slack || c.deadline.Sub(now) > d {
 		c.deadline = now.Add(d)
 		c.nc.SetReadDeadline(c.deadline)
 	}
+	return now
 }
 
 // setWriteDeadline gives the next write its time.

@@ -29,6 +29,7 @@ func (s *Server) remember(c *conn) bool {
 	if over := len(s.conns) - s.most; over >= 0 {
 		if !s.evict() {
 			c.refused = refuseFor("connections", http.StatusServiceUnavailable, "%d connections at once", s.most)
+			c.enter(StateClosing)
 		}
 		s.crowded(over >= maxRefused)
 		if over >= maxRefused {
@@ -39,20 +40,31 @@ func (s *Server) remember(c *conn) bool {
 	return true
 }
 
-// evict closes a connection that waits for a request: best one whose header does not come to its end, then one that has
-// said nothing yet, else an idle one. It looks at a few only: the order of a map is random enough. The caller holds mu.
+// fresh is how long a connection is not closed for others: what is on its way arrives by then.
+const fresh = 100 * time.Millisecond
+
+// evict closes a connection that waits for a request: of a few, which the order of the map takes at random, the one that
+// has used up most of its time. The caller holds mu.
 func (s *Server) evict() bool {
-	const few = 64
-	rank := map[State]int{StateHeader: 3, StateNew: 2, StateIdle: 1}
+	const few = 16
 	var best *conn
 	var state State
-	looked := 0
+	worst, looked, now := 0.0, 0, time.Now().UnixNano()
 	for c := range s.conns {
-		if now := c.current(); rank[now] > rank[state] || best == nil && rank[now] > 0 {
-			best, state = c, now
-		}
-		if looked++; best != nil && (state == StateHeader || looked >= few) {
+		if looked++; best != nil && looked > few {
 			break
+		}
+		current, waited := c.current(), now-c.since.Load()
+		limit := s.headerTimeout()
+		switch current {
+		case StateIdle:
+			limit = s.idleTimeout()
+		case StateNew, StateHeader:
+		default:
+			continue
+		}
+		if used := float64(waited) / float64(limit); waited >= int64(fresh) && used > worst {
+			best, state, worst = c, current, used
 		}
 	}
 	if best == nil || !best.state.CompareAndSwap(int32(state), int32(evicted)) {

@@ -112,7 +112,7 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// TestRoom: who waits for a request makes room for others, and best who never finishes one.
+// TestRoom: who waits for a request makes room for others: the one whose patience is most used up.
 func TestRoom(t *testing.T) {
 	var log syncBuffer
 	s, addr := start(t, echo, logged(&log), func(s *Server) { s.MaxConns = 3 })
@@ -120,22 +120,25 @@ func TestRoom(t *testing.T) {
 	assert.Equal(t, 200, status(t, idle))
 	slow := dial(t, addr)
 	io.WriteString(slow, "GET / HTTP/1.1\r\nHos")
+	await(t, s, map[State]int{StateIdle: 1, StateHeader: 1})
+	time.Sleep(fresh)
 	dial(t, addr)
 	await(t, s, map[State]int{StateIdle: 1, StateHeader: 1, StateNew: 1})
-	fourth := dial(t, addr)
-	assert.Equal(t, 200, status(t, fourth))
+	time.Sleep(2 * fresh)
+	assert.Equal(t, 200, status(t, dial(t, addr)))
 	b, err := io.ReadAll(slow)
 	assert.Empty(t, b)
 	assert.NoError(t, err)
 	await(t, s, map[State]int{StateIdle: 2, StateNew: 1})
-	for range 20 {
+	for range 4 {
+		time.Sleep(2 * fresh)
 		assert.Equal(t, 200, status(t, dial(t, addr)))
 	}
 	assert.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.Contains(c, log.String(), "limit=connections times=")
 		assert.Contains(c, log.String(), "unanswered=0")
 	}, 20*time.Second, 10*time.Millisecond)
-	assert.LessOrEqual(t, strings.Count(log.String(), "\n"), 5, "not a line for each")
+	assert.LessOrEqual(t, strings.Count(log.String(), "\n"), 4, "not a line for each")
 }
 
 func TestNoRoom(t *testing.T) {
@@ -157,7 +160,7 @@ func TestNoRoom(t *testing.T) {
 			unanswered++
 		}
 	}
-	assert.LessOrEqual(t, unanswered, 20)
+	assert.LessOrEqual(t, unanswered, 21, "the first one may still be there")
 	close(release)
 	await(t, s, map[State]int{StateIdle: 2})
 	assert.Equal(t, 200, status(t, dial(t, addr)))
@@ -206,8 +209,9 @@ func TestClientsOfUnixSocketsAreNotCounted(t *testing.T) {
 
 func TestAdmitByNetwork(t *testing.T) {
 	s := &Server{MaxClientConns: 1}
-	require.True(t, s.begun(&failingListener{}))
-	defer func() { s.over(nil); s.Shutdown(t.Context()) }()
+	ln := &failingListener{}
+	require.True(t, s.begun(ln))
+	defer func() { s.over(ln); s.Shutdown(t.Context()) }()
 	admit := func(addr string) bool {
 		return s.admit(&conn{remote: adapters.Endpoint{Addr: addr, Port: "1"}}) == nil
 	}
@@ -262,6 +266,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	addr := inner.Addr().String()
 	idle := dial(t, addr)
 	assert.Equal(t, 200, status(t, idle))
+	time.Sleep(2 * fresh)
 	ln.failures.Store(5)
 	assert.Equal(t, 200, status(t, dial(t, addr)), "accepted before")
 	assert.Equal(t, 200, status(t, dial(t, addr)), "accepted afterwards")

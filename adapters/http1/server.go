@@ -140,7 +140,7 @@ func (a *acceptance) wait(s *Server, err error) {
 func (s *Server) evictSome() (some bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for range 16 {
+	for range 4 {
 		some = s.evict() || some
 	}
 	return some

@@ -1,0 +1,259 @@
+// Dribble shows what clients that never finish a request header do to others: it starts gangway, measures how long a
+// normal client waits, has other processes open thousands of connections and send a byte of a header now and then, and
+// measures again.
+//
+//	make dribble
+//	go run ./bench/dribble -gangway bin/gangway -conns 10000 -time 60s
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+var (
+	gangway = flag.String("gangway", "bin/gangway", "the program")
+	conns   = flag.Int("conns", 10000, "connections that dribble")
+	loaders = flag.Int("processes", 4, "processes that they come from")
+	last    = flag.Duration("time", time.Minute, "time of each measurement")
+	pause   = flag.Duration("pause", 5*time.Second, "time between two bytes of a connection, on average")
+	limits  = flag.String("limits", "", "limits of gangway, as NAME=VALUE,NAME=VALUE")
+
+	load = flag.String("load", "", "internal: open connections to this address")
+	net2 = flag.Int("network", 0, "internal: the second byte of their addresses")
+)
+
+func main() {
+	flag.Parse()
+	var err error
+	if *load != "" {
+		dribble(*load)
+	} else {
+		err = run()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "dribble:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	dir, err := os.MkdirTemp("", "dribble-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	g, err := start(filepath.Join(dir, "status"))
+	if err != nil {
+		return err
+	}
+	defer g.stop()
+	if _, err := measure(g.address, *last/10); err != nil { // to warm up
+		return err
+	}
+	quiet, err := measure(g.address, *last)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-28s %s; %s\n", "quiet:", quiet, g.memory())
+	end, err := g.burden()
+	if err != nil {
+		return err
+	}
+	defer end()
+	under, err := measure(g.address, *last)
+	if err != nil {
+		return err
+	}
+	open, hits, err := g.status()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-28s %s; %s\n", fmt.Sprintf("%d connections dribble:", open), under, g.memory())
+	fmt.Printf("p99 is %.2f times that of quiet on kept connections, %.2f times on new ones; limits reached: %v\n",
+		ratio(under.kept, quiet.kept), ratio(under.fresh, quiet.fresh), hits)
+	return nil
+}
+
+// A process is the running gangway.
+type process struct {
+	cmd             *exec.Cmd
+	address, socket string
+}
+
+func start(socket string) (*process, error) {
+	args := []string{"bridge", "--from", "http://127.0.0.1:0", "--to", "egi:hello", "--status", "http+unix://" + socket,
+		"--log-level", "error"}
+	for _, l := range strings.FieldsFunc(*limits, func(r rune) bool { return r == ',' }) {
+		args = append(args, "--limit", l)
+	}
+	cmd := exec.Command(*gangway, args...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	g := &process{cmd: cmd, socket: socket}
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		address, ok := strings.CutPrefix(lines.Text(), "listening on http://")
+		if g.address = address; ok {
+			go io.Copy(os.Stderr, stderr)
+			return g, nil
+		}
+	}
+	cmd.Wait()
+	return nil, errors.New("gangway did not start")
+}
+
+func (g *process) stop() {
+	g.cmd.Process.Signal(os.Interrupt)
+	g.cmd.Wait()
+}
+
+// memory returns how much gangway uses.
+func (g *process) memory() string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", g.cmd.Process.Pid))
+	for line := range strings.Lines(string(b)) {
+		var kb int
+		if n, _ := fmt.Sscanf(line, "Pss: %d", &kb); n == 1 {
+			return fmt.Sprintf("%d MB", kb>>10)
+		}
+	}
+	return "memory unknown"
+}
+
+// status returns how many connections wait for a request, and how often limits were reached.
+func (g *process) status() (waiting int, hits map[string]int, err error) {
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		Dial:              func(string, string) (net.Conn, error) { return net.Dial("unix", g.socket) },
+	}}
+	resp, err := client.Get("http://status/")
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	var report struct {
+		Connections map[string]map[string]int
+		Limits      map[string]int
+	}
+	err = json.NewDecoder(resp.Body).Decode(&report)
+	for _, states := range report.Connections {
+		waiting += states["header"]
+	}
+	return waiting, report.Limits, err
+}
+
+// burden has other processes open connections, and returns when they are there.
+func (g *process) burden() (end func(), err error) {
+	var running []*exec.Cmd
+	end = func() {
+		for _, cmd := range running {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	}
+	self, err := os.Executable()
+	for i := 0; i < *loaders && err == nil; i++ {
+		cmd := exec.Command(self, "-load", g.address, "-network", fmt.Sprint(i+1), "-conns", fmt.Sprint(*conns / *loaders),
+			"-pause", pause.String())
+		cmd.Stderr = os.Stderr
+		if err = cmd.Start(); err == nil {
+			running = append(running, cmd)
+		}
+	}
+	for range 120 {
+		open, _, err := g.status()
+		if err != nil || open >= *conns*95/100 {
+			return end, err
+		}
+		time.Sleep(time.Second)
+	}
+	end()
+	return nil, errors.Join(err, errors.New("the connections do not come about"))
+}
+
+// A result is how long requests took, in order.
+type result struct{ kept, fresh []time.Duration }
+
+func (r *result) String() string {
+	return fmt.Sprintf("%d requests; kept connection: median %v, p99 %v; new connection: median %v, p99 %v",
+		len(r.kept)+len(r.fresh), at(r.kept, 50), at(r.kept, 99), at(r.fresh, 50), at(r.fresh, 99))
+}
+
+func at(times []time.Duration, percent int) time.Duration {
+	return times[len(times)*percent/100].Round(time.Microsecond)
+}
+
+func ratio(a, b []time.Duration) float64 { return float64(at(a, 99)) / float64(at(b, 99)) }
+
+// measure asks every few milliseconds, in turn on a kept connection and on a new one.
+func measure(address string, d time.Duration) (*result, error) {
+	kept := &http.Client{Transport: &http.Transport{}}
+	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	defer kept.CloseIdleConnections()
+	r := &result{}
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		for client, times := range map[*http.Client]*[]time.Duration{kept: &r.kept, fresh: &r.fresh} {
+			began := time.Now()
+			resp, err := client.Get("http://" + address + "/")
+			if err != nil {
+				return nil, err
+			}
+			_, err = io.Copy(io.Discard, resp.Body)
+			if resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
+				return nil, fmt.Errorf("status %d, %w", resp.StatusCode, err)
+			}
+			*times = append(*times, time.Since(began))
+		}
+	}
+	slices.Sort(r.kept)
+	slices.Sort(r.fresh)
+	return r, nil
+}
+
+// dribble keeps connections open for ever, each from an address of its own.
+func dribble(address string) {
+	for i := range *conns {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, byte(*net2), byte(i>>8), byte(i))}}
+		go func() {
+			for {
+				if c, err := d.Dial("tcp", address); err == nil {
+					send(c)
+				} else {
+					time.Sleep(time.Second)
+				}
+			}
+		}()
+		time.Sleep(time.Millisecond)
+	}
+	select {}
+}
+
+// send sends a header that has no end, byte by byte, until the connection does.
+func send(c net.Conn) {
+	defer c.Close()
+	header := "GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + strings.Repeat("dribble", 1000)
+	for i := range len(header) {
+		if _, err := io.WriteString(c, header[i:i+1]); err != nil {
+			return
+		}
+		time.Sleep(time.Duration(rand.Float64() * 2 * float64(*pause)))
+	}
+}
