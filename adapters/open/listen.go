@@ -19,6 +19,7 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/http1"
 	"github.com/gangway-go/gangway/fastcgi"
+	"github.com/gangway-go/gangway/internal/listenfd"
 	"github.com/gangway-go/gangway/scgi"
 )
 
@@ -66,7 +67,7 @@ type Listener struct {
 	server frontend
 
 	accepting net.Listener // ln, or what identifies its clients
-	over   atomic.Bool // Serve has returned
+	over      atomic.Bool  // Serve has returned
 }
 
 // frontend is what the frontends have in common.
@@ -147,11 +148,7 @@ func (l *Listener) setAddress() {
 
 // File returns the listening socket with a descriptor of its own, for a process that is to take it over.
 func (l *Listener) File() (*os.File, error) {
-	ln, ok := l.ln.(interface{ File() (*os.File, error) })
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	return ln.File()
+	return listenfd.File(l.ln)
 }
 
 // KeepSocket says whether the file of a Unix socket stays there when the listener is closed, since another process

@@ -54,7 +54,9 @@ func attempts() (all []adapters.Field) {
 func inProcessOnly(f adapters.Field) bool { return strings.Contains(f.Name+f.Value, "\n") }
 
 // current is the field that an application is to write.
-type current struct{ f atomic.Pointer[adapters.Field] }
+type current struct {
+	f atomic.Pointer[adapters.Field]
+}
 
 func (c *current) get() adapters.Field  { return *c.f.Load() }
 func (c *current) set(f adapters.Field) { c.f.Store(&f) }
@@ -79,7 +81,7 @@ var repeaters = []repeater{
 	{"http", func(t *testing.T, c *current) string {
 		return "http+unix://" + raw(t, func() string {
 			f := c.get()
-			status := "200 OK"
+			status, f := "200 OK", c.get()
 			text := f.Name + ": " + f.Value + "\r\n"
 			if f.Name == "Status" {
 				status, text = f.Value, ""
@@ -99,7 +101,7 @@ var repeaters = []repeater{
 // answers are the files that CGI programs print.
 var answers = map[string]string{}
 
-func cgiAnswer(f *current) string {
+func cgiAnswer(f adapters.Field) string {
 	text := "Content-Type: text/plain\r\n"
 	if f.Name == "Content-Type" {
 		text = ""
