@@ -80,6 +80,14 @@ attack-table: ## try attacks on paths and scripts on well-known servers and writ
 disconnect-table: ## measure when applications learn that their client has left and write docs/disconnects.md
 	GANGWAY_DISCONNECT_TABLE=$(CURDIR)/docs/disconnects.md go test -count=1 -run 'TestDisconnects$$' ./internal/faulttest
 
+.PHONY: limits-table
+limits-table: ## write docs/limits.md
+	GANGWAY_LIMITS_TABLE=$(CURDIR)/docs/limits.md go test -count=1 -run 'TestLimitsDocument$$' ./cli
+
+.PHONY: dribble
+dribble: build ## measure what 10,000 connections that never finish a request do to others
+	go run ./bench/dribble -gangway bin/gangway $(DRIBBLE)
+
 .PHONY: clean
 clean: ## remove what the other targets built
 	rm -rf bin
