@@ -1,0 +1,72 @@
+//go:build linux
+
+package slow
+
+import (
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// patience is for what should take a moment.
+const patience = 20 * time.Second
+
+// An application that serves one request at a time answers others while it has slow clients.
+func TestOthersAreAnswered(t *testing.T) {
+	apps := startApps(t)
+	for _, http1 := range []string{"own", "net"} {
+		g := startGangway(t, append(apps, "--http", http1, "--limit", "cgi-scripts=1")...)
+		for _, path := range []string{"/fcgi", "/scgi", "/cgi"} {
+			t.Run(http1+path, func(t *testing.T) {
+				clients := startClients(t, g.address, path, 2, 2)
+				defer clients.end()
+				require.Eventually(t, func() bool { return clients.begun.Load() > 2*readPart }, patience, 10*time.Millisecond)
+				client := &http.Client{Transport: &http.Transport{}, Timeout: patience}
+				defer client.CloseIdleConnections()
+				for range 3 {
+					require.NoError(t, hello(client, "http://"+g.address+path))
+				}
+				_, disk := g.usage()
+				assert.Positive(t, disk, "the responses go through files")
+			})
+		}
+		assert.Eventually(t, func() bool {
+			_, disk := g.usage()
+			return disk == 0
+		}, patience, 10*time.Millisecond, "files stay when the clients have gone")
+	}
+}
+
+// To an application that talks with its clients slow ones have their request at once, and hold it.
+func TestStream(t *testing.T) {
+	g := startGangway(t, append(startApps(t), "--body", "/fcgi=stream")...)
+	clients := startClients(t, g.address, "/fcgi", 0, 1)
+	defer clients.end()
+	require.Eventually(t, func() bool { return clients.begun.Load() > 0 }, patience, 10*time.Millisecond)
+	client := &http.Client{Transport: &http.Transport{}, Timeout: time.Second}
+	defer client.CloseIdleConnections()
+	assert.Error(t, hello(client, "http://"+g.address+"/fcgi"))
+}
+
+// When the budget is used up the application waits for its client, which gets everything.
+func TestBudget(t *testing.T) {
+	for _, http1 := range []string{"own", "net"} {
+		g := startGangway(t, append(startApps(t), "--http", http1, "--limit", "spool-disk=100k", "--limit", "spool-memory=1")...)
+		client := &http.Client{Transport: &http.Transport{}, Timeout: time.Second}
+		resp := openBig(t, g.address, "/fcgi")
+		time.Sleep(500 * time.Millisecond)
+		_, disk := g.usage()
+		assert.LessOrEqual(t, disk, int64(100<<10))
+		assert.Error(t, hello(client, "http://"+g.address+"/fcgi"), "the application is held")
+		n, err := io.Copy(io.Discard, resp.Body)
+		require.NoError(t, err)
+		assert.Equal(t, int64(bigSize), n)
+		client.Timeout = patience
+		assert.NoError(t, hello(client, "http://"+g.address+"/fcgi"))
+		client.CloseIdleConnections()
+	}
+}
