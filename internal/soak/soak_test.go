@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	_ "github.com/gangway-go/gangway/cli" // so that the test runs again when what it builds has changed
 	"github.com/gangway-go/gangway/conformance/faulty"
 	"github.com/gangway-go/gangway/internal/leak"
 	"github.com/gangway-go/gangway/internal/peer"
