@@ -40,7 +40,7 @@ func TestLifecycle(t *testing.T) {
 	m := newManager(t, dir, "web", "fcgi", "scgi")
 	m.start("bridge", "--from", "http+fd:web", "--from", "fcgi+fd:fcgi", "--from", "scgi+fd:scgi", "--to", "egi:echo",
 		"--mount", "/slow=cgi:"+dir+"/slow.sh", "--mount", "/app=fcgi+exec:exec gangway bridge --from fcgi+fd:0 --to egi:echo",
-		"--grace", "30s", "--log-level", "warn")
+		"--user", "self", "--grace", "30s", "--log-level", "warn")
 	l := newLoad(m.address("web"), startLoadedNginx(t, m))
 	for range 3 {
 		l.pause(duration / 6)

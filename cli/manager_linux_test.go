@@ -134,6 +134,7 @@ func (m *manager) start(args ...string) {
 	cmd.Env = append(cmd.Env, m.env...)
 	cmd.Env = append(cmd.Env, fmt.Sprintf("LISTEN_FDS=%d", len(m.sockets)), "LISTEN_FDNAMES="+strings.Join(m.names, ":"))
 	cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = m.sockets, out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a service has no terminal
 	require.NoError(m.t, cmd.Start())
 	m.main = cmd.Process.Pid
 	cmd.Process.Release()
@@ -162,9 +163,11 @@ func (m *manager) printed() string {
 }
 
 // upgrade has the service replaced by the other copy of the program.
-func (m *manager) upgrade() {
+func (m *manager) upgrade() { m.upgradeBy(syscall.SIGUSR2) }
+
+func (m *manager) upgradeBy(signal syscall.Signal) {
 	program := m.switchVersion()
-	require.NoError(m.t, syscall.Kill(m.main, syscall.SIGUSR2))
+	m.signal(signal)
 	m.hears("RELOADING=1\nMONOTONIC_USEC=")
 	pid, _, _ := strings.Cut(strings.TrimPrefix(m.hears("MAINPID="), "MAINPID="), "\nREADY=1\n")
 	main, err := strconv.Atoi(pid)
@@ -176,6 +179,11 @@ func (m *manager) upgrade() {
 	require.Equal(m.t, program, runs)
 }
 
+func (m *manager) signal(signal syscall.Signal) {
+	m.t.Helper()
+	require.NoError(m.t, syscall.Kill(m.main, signal))
+}
+
 // restart ends the service and starts it again.
 func (m *manager) restart() {
 	m.stop()
@@ -184,7 +192,7 @@ func (m *manager) restart() {
 
 // stop ends the service and waits for all its processes.
 func (m *manager) stop() {
-	require.NoError(m.t, syscall.Kill(m.main, syscall.SIGTERM))
+	m.signal(syscall.SIGTERM)
 	m.hears("STOPPING=1")
 	for _, pid := range append(m.old, m.main) {
 		m.ended = append(m.ended, m.wait(pid))

@@ -1,6 +1,7 @@
 package listenfd_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -82,9 +84,33 @@ func serveNamed() {
 	ln.Close()
 }
 
-type filer interface {
-	net.Listener
-	File() (*os.File, error)
+// A process that was given a socket and has not taken it over must not make its owner's Accept block.
+func TestFile(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	f, err := listenfd.File(ln)
+	if runtime.GOOS == "windows" {
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+		return
+	}
+	require.NoError(t, err)
+	defer f.Close()
+	f.Fd()
+	require.NoError(t, ln.(*net.TCPListener).SetDeadline(time.Now().Add(50*time.Millisecond)))
+	accepted := make(chan error, 1)
+	go func() {
+		_, err := ln.Accept()
+		accepted <- err
+	}()
+	select {
+	case err := <-accepted:
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	case <-time.After(20 * time.Second):
+		t.Fatal("Accept blocks")
+	}
+	_, err = listenfd.File(struct{ net.Listener }{ln})
+	require.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
 func TestListen(t *testing.T) {
@@ -102,7 +128,7 @@ func TestListen(t *testing.T) {
 			ln, err := net.Listen(network, address)
 			require.NoError(t, err)
 			defer ln.Close()
-			f, err := ln.(filer).File()
+			f, err := listenfd.File(ln)
 			require.NoError(t, err)
 			defer f.Close()
 			cmd := exec.Command(os.Args[0])
@@ -134,7 +160,7 @@ func TestHandedOver(t *testing.T) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		defer ln.Close()
-		f, err := ln.(filer).File()
+		f, err := listenfd.File(ln)
 		require.NoError(t, err)
 		defer f.Close()
 		cmd.ExtraFiles = append(cmd.ExtraFiles, f)

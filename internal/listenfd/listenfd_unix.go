@@ -3,8 +3,11 @@
 package listenfd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net"
+	"os"
 	"syscall"
 )
 
@@ -23,4 +26,28 @@ func check(fd uintptr) error {
 		return ErrNotListening
 	}
 	return nil
+}
+
+// File returns the socket of ln with a descriptor of its own, for a process that is to take it over. Unlike that of the
+// listener's own method File, its Fd does not have the socket block, which is also that of ln.
+func File(ln net.Listener) (*os.File, error) {
+	sc, ok := ln.(syscall.Conn)
+	if !ok {
+		return nil, fmt.Errorf("%T: %w", ln, errors.ErrUnsupported)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var f *os.File
+	failed := raw.Control(func(fd uintptr) {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		var own int
+		if own, err = syscall.Dup(int(fd)); err == nil {
+			syscall.CloseOnExec(own)
+			f = os.NewFile(uintptr(own), ln.Addr().String())
+		}
+	})
+	return f, cmp.Or(failed, err)
 }
