@@ -61,10 +61,13 @@ func TestErrorType(t *testing.T) {
 		{"disk full", &adapters.Error{Op: "spool", Status: 507, Err: syscall.ENOSPC}, 507, "proxy_internal_error"},
 		{"panic", errors.New("odd"), 500, "proxy_internal_error"},
 		{"client gone", adapters.ErrAborted, 499, ""},
-		{"cancelled", context.Canceled, 499, ""},
+		{"client gone", context.Canceled, 499, ""},
 	}
+	doc, err := os.ReadFile("../docs/errors.md")
+	require.NoError(t, err)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			assert.Contains(t, string(doc), strings.TrimRight(fmt.Sprintf("\n| %s | %d | %s", tt.name, tt.status, tt.want), " "))
 			err := fmt.Errorf("outer: %w", tt.err)
 			assert.Equal(t, tt.status, adapters.StatusOf(err))
 			assert.Equal(t, tt.want, adapters.ErrorType(err))
