@@ -167,6 +167,24 @@ func leftTable(t *testing.T) string {
 }
 
 const leftAbout = `
+## What becomes of the application
+
+"--on-abort [[HOST]/PREFIX=]POLICY" decides it, for all applications or for the one of a "--mount":
+
+| policy | when its client leaves, the application |
+|---|---|
+| abort, the default | is told at once, as above; what is left of it after the grace period is ended |
+| finish, finish:TIME | goes on for a minute, or TIME, and what it answers is dropped; then it is told |
+| ignore | is never told, and runs to its end: PHP's "ignore_user_abort" |
+
+It counts as busy as long as it runs on: its process, connection or place in a pool is nobody else's. Limits of time hold
+on as long as it has not begun to answer. A request whose body has not come whole is aborted in any case. When gangway
+stops, applications that run on have the time of "--grace".
+
+php-fpm does not look at what it is sent while a script runs: FCGI_ABORT_REQUEST reaches nobody, and the worker is busy
+until the script says something, which the end of its connection ends, or has ended. Where gangway knows how many
+requests an application takes at once ("serve", and MaxConns of fastcgi.Client) it goes on counting such a worker as busy,
+for 5 minutes at most, and gives no other request to it.
 ## What is left
 
 Behind HTTP/1.1 read by gangway, milliseconds until the application is told, and until nothing of it is left: no process,

@@ -40,7 +40,7 @@ func measureDisconnects(t *testing.T, file string) {
 	}
 	text += "\n## From a web server over FastCGI or SCGI\n\n" + gatewayAbout + "\n\n" +
 		departureRows(cells, columns, func(s scene) string { return s.frontend.title })
-	text += leftAbout + leftTable(t)
+	text += quoted(leftAbout) + leftTable(t)
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 }
 
@@ -90,7 +90,7 @@ func departureRows(cells map[string]string, columns []scene, title func(scene) s
 	return b.String()
 }
 
-var tableHead = strings.ReplaceAll(`# A client leaves: when is its application told?
+var tableHead = quoted(`# A client leaves: when is its application told?
 
 Milliseconds from the moment in which a client leaves until the application knows, median of 5; *never* is not within
 2 s. "make disconnect-table" measures anew and writes this file; "TestDisconnects" in "internal/faulttest" holds all of
@@ -114,7 +114,10 @@ The application reads nothing of a body. It is told
 | answer begun | a part of the response has come, and the application falls silent |
 
 A FIN that lies behind bytes for which the receiver has no room does not reach it: nobody can see it. A reset does.
-`, "\"", "`")
+`)
+
+// quoted has quotation marks for backquotes.
+func quoted(text string) string { return strings.ReplaceAll(text, "\"", "`") }
 
 const gatewayAbout = `The application is an EGI one: the way to others is the same as above.
 
