@@ -88,6 +88,10 @@ limits-table: ## write docs/limits.md
 dribble: build ## measure what 10,000 connections that never finish a request do to others
 	go run ./bench/dribble -gangway bin/gangway $(DRIBBLE)
 
+.PHONY: slow
+slow: ## 50 slow uploaders and 50 slow readers before an application with 2 processes: how long others wait, DURATION (10s)
+	GANGWAY_SLOW=$(or $(DURATION),10s) go test -count=1 -timeout 20m -run 'TestFigures$$' ./bench/slow -v
+
 .PHONY: clean
 clean: ## remove what the other targets built
 	rm -rf bin
