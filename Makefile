@@ -76,6 +76,10 @@ smuggling-table: ## try the smuggling corpus on well-known servers and write doc
 attack-table: ## try attacks on paths and scripts on well-known servers and write docs/attacks.md
 	GANGWAY_ATTACK_TABLE=$(CURDIR)/docs/attacks.md go test -count=1 -run 'TestAttacks$$' ./internal/faulttest
 
+.PHONY: fault-table
+fault-table: ## try all faults of applications behind all frontends and write docs/faults.md
+	GANGWAY_FAULT_TABLE=$(CURDIR)/docs/faults.md go test -count=1 -run 'TestFaults$$|TestFaultPage$$' ./internal/faulttest
+
 .PHONY: disconnect-table
 disconnect-table: ## measure when applications learn that their client has left and write docs/disconnects.md
 	GANGWAY_DISCONNECT_TABLE=$(CURDIR)/docs/disconnects.md go test -count=1 -run 'TestDisconnects$$' ./internal/faulttest

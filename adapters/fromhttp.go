@@ -155,6 +155,7 @@ type requestBody struct {
 	idle    sync.Cond // reading became false
 	reading bool
 	over    bool
+	http1   bool
 	ended   bool  // io.EOF was seen
 	left    int64 // bytes to come; below 0 is unknown
 }
@@ -164,6 +165,7 @@ const maxDrain = 256 << 10
 
 func (b *requestBody) init(r *http.Request, rc *http.ResponseController) {
 	b.body, b.rc, b.left, b.idle.L = r.Body, rc, r.ContentLength, &b.mu
+	b.http1 = r.ProtoMajor == 1
 }
 
 // outlasts reports whether more of the body is to come than a server should read for nothing.
@@ -190,10 +192,24 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if b.over {
 		return 0, ErrAborted
 	}
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		err = ErrTooLarge
+	return n, b.failure(err)
+}
+
+// failure says what an error of net/http means, which has names for few of them: HTTP/1 that is not what it should be, or a
+// client that has gone.
+func (b *requestBody) failure(err error) error {
+	tooLarge, network := (*http.MaxBytesError)(nil), net.Error(nil)
+	switch {
+	case err == nil, err == io.EOF:
+		return err
+	case errors.As(err, &tooLarge):
+		return ErrTooLarge
+	case errors.As(err, &network) && network.Timeout():
+		return err
+	case !b.http1, errors.Is(err, io.ErrUnexpectedEOF), network != nil:
+		return fmt.Errorf("%w: the client closed the connection within the request body (%w)", ErrAborted, err)
 	}
-	return n, err
+	return fmt.Errorf("%w: request body: %w", ErrBadRequest, err)
 }
 
 func (b *requestBody) took(n int, err error) {
