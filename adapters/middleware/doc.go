@@ -6,12 +6,16 @@
 // The first Middleware of a chain meets a request first, so their order is a decision. This one is right for most:
 //
 //	adapters.Chain(app,
+//		names.Wrap,                // NewFieldNames
+//		forwarded.Wrap,            // if there are proxies in front: the others see the client's address
 //		middleware.AccessLog(log), // logs everything, what the others refuse too
 //		middleware.Recover(nil),
 //		limits.Wrap,
 //		basic.Wrap,                // or digest.Wrap, or middleware.Authorize(app)
 //		sendfile.Wrap,
 //	)
+//
+// [OnAbort] goes around an application itself.
 //
 // Authentication runs before anything else that has an effect: the Middleware stands outside of the
 // [adapters.Dispatcher] or the Handler that it protects, so that without credentials no route is matched, no file
