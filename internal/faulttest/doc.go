@@ -7,5 +7,5 @@
 // TestGofast... are faults of gofast: S security, C correctness, T time-outs, L the pool, M the protocol, A the
 // interface. TestGatewaysSurprise... are those that a survey of twelve gateways found. TestSmuggling tries the corpus of
 // internal/smuggling on gangway, and on others for docs/smuggling.md. TestDisconnects has clients leave, and measures for docs/disconnects.md when
-// applications are told.
+// applications are told. TestFaults and TestFaultsOfClients hold the table of testdata/faults.txt, which is docs/faults.md.
 package faulttest
