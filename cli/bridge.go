@@ -20,7 +20,7 @@ func bridgeCommand(std streams) *cli.Command {
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringSliceFlag{Name: "from", Usage: "`URL` of a listener; may repeat"},
 			&cli.StringFlag{Name: "to", Usage: "`URL` of the application"},
-		}, mappingFlags(), appFlags(), listenerFlags(), trustFlags()),
+		}, mappingFlags(), appFlags(), confineFlags(), listenerFlags(), trustFlags()),
 		Action: func(c *cli.Context) error { return bridge(c, std) },
 	}
 }
@@ -68,6 +68,9 @@ func bridge(c *cli.Context, std streams) error {
 		return err
 	}
 	if err := g.addRoutes(c); err != nil {
+		return err
+	}
+	if err := g.checkSandbox(); err != nil {
 		return err
 	}
 	if g.explain != "" {

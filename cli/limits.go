@@ -16,6 +16,7 @@ import (
 	"github.com/gangway-go/gangway/adapters/middleware"
 	"github.com/gangway-go/gangway/adapters/open"
 	"github.com/gangway-go/gangway/adapters/pool"
+	"github.com/gangway-go/gangway/cgi"
 	"github.com/gangway-go/gangway/fastcgi"
 )
 
@@ -28,6 +29,8 @@ type limits struct {
 
 	headerTimeout, idleTimeout, writeTimeout, connectTimeout time.Duration
 	queueWait, bootTimeout                                   time.Duration
+
+	cgi cgi.Limits // below 0 is what is best: none, but in a sandbox
 }
 
 func defaultLimits() *limits {
@@ -41,6 +44,10 @@ func defaultLimits() *limits {
 		headerTimeout: http1.DefaultHeaderTimeout, idleTimeout: http1.DefaultIdleTimeout,
 		writeTimeout: http1.DefaultWriteTimeout, connectTimeout: open.DefaultConnectTimeout,
 		queueWait: pool.DefaultWait, bootTimeout: pool.DefaultBoot,
+
+		cgi: cgi.Limits{
+			CPU: -1, Memory: -1, FileSize: -1, Files: -1, Processes: -1, Time: -1, Output: -1, Scripts: cgi.DefaultScripts,
+		},
 	}
 }
 
@@ -99,6 +106,25 @@ var limitTable = []limit{
 		"requests that wait for a process of an application", "", "pool.Group.MaxQueue"},
 	{"queue-wait", func(l *limits) any { return &l.queueWait }, http.StatusServiceUnavailable,
 		"time that a request waits for one", "", "pool.Group.MaxWait"},
+
+	{"cgi-scripts", func(l *limits) any { return &l.cgi.Scripts }, http.StatusServiceUnavailable,
+		"CGI programs of one application that run at the same time", "before, requests wait: see queue",
+		"cgi.Limits.Scripts"},
+	{"cgi-time", func(l *limits) any { return &l.cgi.Time }, http.StatusGatewayTimeout,
+		"time that a CGI program runs", cutShort, "cgi.Limits.Time"},
+	{"cgi-output", func(l *limits) any { return &l.cgi.Output }, http.StatusBadGateway,
+		"bytes of a CGI program's response", cutShort, "cgi.Limits.Output"},
+	{"cgi-cpu", func(l *limits) any { return &l.cgi.CPU }, http.StatusBadGateway,
+		"time on a processor of a process that a CGI program consists of", cutShort, "cgi.Limits.CPU"},
+	{"cgi-memory", func(l *limits) any { return &l.cgi.Memory }, 0,
+		"bytes of address space of such a process", "it gets no more", "cgi.Limits.Memory"},
+	{"cgi-files", func(l *limits) any { return &l.cgi.Files }, 0,
+		"files that such a process has open", "it can open no more", "cgi.Limits.Files"},
+	{"cgi-file-size", func(l *limits) any { return &l.cgi.FileSize }, http.StatusBadGateway,
+		"bytes of a file that such a process writes", cutShort, "cgi.Limits.FileSize"},
+	{"cgi-processes", func(l *limits) any { return &l.cgi.Processes }, 0,
+		"processes and threads of the user that CGI programs run as", "they can start no more",
+		"cgi.Limits.Processes"},
 
 	{"header-timeout", func(l *limits) any { return &l.headerTimeout }, http.StatusRequestTimeout,
 		"time for a request header to come, from its first byte", "FastCGI and SCGI: the connection is closed",
@@ -176,7 +202,10 @@ func (k *limit) value() string {
 	if k.name == "connections" {
 		return "auto"
 	}
-	return k.format(defaultLimits())
+	if text := k.format(defaultLimits()); !strings.HasPrefix(text, "-") {
+		return text
+	}
+	return "0; in a sandbox " + k.format(&limits{cgi: cgi.SandboxLimits()})
 }
 
 // format returns the value in l as --limit takes it.
@@ -229,11 +258,33 @@ func (l *limits) bodies() *adapters.Bodies {
 	return b
 }
 
+// scripts returns those of CGI programs.
+func (l *limits) scripts() cgi.Limits {
+	c := &l.cgi
+	return cgi.Limits{
+		CPU: orAuto(c.CPU), Memory: orAuto(c.Memory), FileSize: orAuto(c.FileSize), Files: orAuto(c.Files),
+		Processes: orAuto(c.Processes), Time: orAuto(c.Time), Output: orAuto(c.Output), Scripts: orAuto(c.Scripts),
+		Queue: orNone(l.queue), Wait: orNone(l.queueWait),
+	}
+}
+
+// orAuto returns n as the library has it: 0 for what is below 0, and the other way round.
+func orAuto[N int64 | time.Duration](n N) N {
+	switch {
+	case n < 0:
+		return 0
+	case n == 0:
+		return -1
+	}
+	return n
+}
+
 // apply tells a backend its limits. The silence of an application is the middleware's matter.
 func (l *limits) apply(o *open.AppOptions) {
 	o.HeaderLimit, o.SpoolLimit, o.Timeout = orMost(l.responseHeader), orNone(l.spool), -1
 	o.ConnectTimeout, o.BootTimeout = orNone(l.connectTimeout), orNone(l.bootTimeout)
 	o.Queue, o.QueueWait, o.StderrLines = orMost(l.queue), orNone(l.queueWait), orMost(l.stderrLines)
+	o.CGI = l.scripts()
 }
 
 // applySite is apply for the applications of a folder.
@@ -241,6 +292,7 @@ func (l *limits) applySite(o *apps.Options) {
 	o.HeaderLimit, o.SpoolLimit, o.Timeout = orMost(l.responseHeader), orNone(l.spool), -1
 	o.ConnectTimeout, o.BootTimeout = orNone(l.connectTimeout), orNone(l.bootTimeout)
 	o.MaxQueue, o.MaxWait, o.MaxLines = orMost(l.queue), orNone(l.queueWait), orMost(l.stderrLines)
+	o.CGI = l.scripts()
 }
 
 // listener returns those of a listener.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters/apps"
 	"github.com/gangway-go/gangway/adapters/open"
+	"github.com/gangway-go/gangway/cgi"
 )
 
 func TestLimits(t *testing.T) {
@@ -24,6 +25,7 @@ func TestLimits(t *testing.T) {
 	app := open.AppOptions{
 		Timeout: -1, HeaderLimit: 64 << 10, SpoolLimit: 1 << 30, ConnectTimeout: 5 * time.Second, Queue: 100,
 		QueueWait: 30 * time.Second, BootTimeout: time.Minute, StderrLines: 1000,
+		CGI: cgi.Limits{Scripts: 100, Queue: 100, Wait: 30 * time.Second},
 	}
 	listener := open.ListenLimits{
 		HeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, BodyTimeout: time.Minute, WriteTimeout: time.Minute,
@@ -39,6 +41,14 @@ func TestLimits(t *testing.T) {
 			func(o *open.AppOptions, _ *open.ListenLimits) {
 				o.HeaderLimit, o.SpoolLimit, o.ConnectTimeout, o.Queue = 1<<20, 2<<30, time.Second, 7
 				o.QueueWait, o.BootTimeout, o.StderrLines = 2*time.Second, 3*time.Second, 4
+				o.CGI.Queue, o.CGI.Wait = 7, 2*time.Second
+			}},
+		{"of CGI programs", "cgi-scripts=1 cgi-time=2s cgi-output=3 cgi-cpu=4s cgi-memory=5 cgi-files=0 cgi-file-size=7 cgi-processes=8",
+			func(o *open.AppOptions, _ *open.ListenLimits) {
+				o.CGI = cgi.Limits{
+					CPU: 4 * time.Second, Memory: 5, FileSize: 7, Files: -1, Processes: 8, Time: 2 * time.Second, Output: 3,
+					Scripts: 1, Queue: 100, Wait: 30 * time.Second,
+				}
 			}},
 		{"of listeners", "header-timeout=1s idle-timeout=2s body-timeout=3s write-timeout=4s uri=1k header-bytes=3k " +
 			"connections=5 client-connections=6 variables=7 stderr=8",
@@ -50,7 +60,7 @@ func TestLimits(t *testing.T) {
 			}},
 		{"none", "response-header=0 spool=0 queue-wait=0 uri=0 connections=0 idle-timeout=0 stderr=0",
 			func(o *open.AppOptions, l *open.ListenLimits) {
-				o.HeaderLimit, o.SpoolLimit, o.QueueWait = math.MaxInt, none, none
+				o.HeaderLimit, o.SpoolLimit, o.QueueWait, o.CGI.Wait = math.MaxInt, none, none, none
 				l.MaxHeader, l.MaxConns, l.IdleTimeout, l.MaxStderr = 16<<20, -1, none, none
 			}},
 		{"huge", "header-bytes=1g", func(_ *open.AppOptions, l *open.ListenLimits) { l.MaxHeader = 16 << 20 }},
@@ -69,6 +79,7 @@ func TestLimits(t *testing.T) {
 			assert.Equal(t, apps.Options{
 				Timeout: got.Timeout, HeaderLimit: got.HeaderLimit, SpoolLimit: got.SpoolLimit, ConnectTimeout: got.ConnectTimeout,
 				MaxQueue: got.Queue, MaxWait: got.QueueWait, BootTimeout: got.BootTimeout, MaxLines: got.StderrLines,
+				CGI: got.CGI,
 			}, site)
 		})
 	}
@@ -151,7 +162,10 @@ func TestLimitTable(t *testing.T) {
 				assert.NotEmpty(t, http.StatusText(k.status))
 			}
 			again := defaultLimits()
-			if k.value() != "auto" {
+			switch value, _, sandboxed := strings.Cut(k.value(), "; in a sandbox "); {
+			case sandboxed:
+				require.NoError(t, again.set(k.name, value))
+			case value != "auto":
 				require.NoError(t, again.set(k.name, k.value()))
 				assert.Equal(t, defaultLimits(), again, "the default is its own value")
 			}
@@ -168,7 +182,7 @@ func TestLimitTable(t *testing.T) {
 func TestLimitsAreNamed(t *testing.T) {
 	named := map[string]bool{}
 	pattern := regexp.MustCompile(`\(limit ([a-z-]+)\)|Limit: +"([a-z-]+)"|"limit", "([a-z-]+)"|` +
-		`(?:tooLarge|busy|refuseFor)\("([a-z-]+)"|s\.left\([^"]*"([a-z-]+)"|^\t\{"([a-z-]+)", http\.Status`)
+		`(?:tooLarge|busy|refuseFor)\("([a-z-]+)"|s\.left\([^"]*"([a-z-]+)"|^\t\{"([a-z-]+)", http\.Status|return "(cgi-[a-z-]+)"`)
 	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", "../adapters/...", "../fastcgi", "../scgi", "../cgi", "../internal/...").Output()
 	require.NoError(t, err)
 	for _, dir := range strings.Fields(string(out)) {
@@ -191,7 +205,10 @@ func TestLimitsAreNamed(t *testing.T) {
 		}
 	}
 	for _, k := range limitTable {
-		if k.name != "idle-timeout" && k.name != "spool-memory" { // nobody waits, and then a file is used
+		switch k.name {
+		case "idle-timeout", "spool-memory", "cgi-scripts": // nobody waits, a file is used, there is a queue
+		case "cgi-memory", "cgi-files", "cgi-processes": // the program hears of it
+		default:
 			assert.True(t, named[k.name], "no message names %s", k.name)
 		}
 		delete(named, k.name)

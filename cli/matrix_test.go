@@ -83,7 +83,7 @@ func testListeners(t *testing.T, app, scripts string) {
 	dir := t.TempDir()
 	cert, key := peer.Certificate(t)
 	fcgi, scgi := listeningFile(t), listeningFile(t)
-	addresses := gangway(t, 9, []*os.File{fcgi, scgi}, "bridge", "--to", app, "--from", "http://127.0.0.1:0",
+	addresses := gangway(t, 9, []*os.File{fcgi, scgi}, "bridge", "--to", app, "--user", "self", "--from", "http://127.0.0.1:0",
 		"--from", "https://127.0.0.1:0", "--cert", cert, "--key", key, "--from", "http+unix://"+dir+"/h",
 		"--from", "fcgi://127.0.0.1:0", "--from", "fcgi+unix://"+dir+"/f", "--from", "scgi://127.0.0.1:0",
 		"--from", "scgi+unix://"+dir+"/s", "--from", "fcgi+fd:3", "--from", "scgi+fd:4")
@@ -169,7 +169,7 @@ func askGateway(t *testing.T, address, app, dir string) string {
 // askScript runs gangway as a CGI program.
 func askScript(t *testing.T, app, dir string) string {
 	t.Helper()
-	cmd := exec.Command("gangway", "bridge", "--from", "cgi:", "--to", app)
+	cmd := exec.Command("gangway", "bridge", "--from", "cgi:", "--to", app, "--user", "self")
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "GATEWAY_INTERFACE=CGI/1.1", "REQUEST_METHOD=" + method(app), "REQUEST_URI=/run?q",
 		"QUERY_STRING=q", "CONTENT_LENGTH=5", "SCRIPT_NAME=/run", "SCRIPT_FILENAME=" + dir + "/run", "DOCUMENT_ROOT=" + dir,

@@ -30,7 +30,7 @@ func serveCommand(std streams) *cli.Command {
 			&cli.StringSliceFlag{Name: "listen", Usage: "`URL` of a listener; may repeat (default: " + defaultListener + ")"},
 			&cli.StringFlag{Name: "app", Usage: "`KIND` of DIR: " + kindList() + " (default: what is found)"},
 			varFlag(),
-		}, listenerFlags(), trustFlags()),
+		}, confineFlags(), listenerFlags(), trustFlags()),
 		Action: func(c *cli.Context) error { return serve(c, std) },
 	}
 }
@@ -85,12 +85,13 @@ func serve(c *cli.Context, std streams) error {
 	} else if err != nil {
 		return err
 	}
-	f := &folder{kind: kind, dir: dir, log: s.app.Log, vars: s.app.Vars, limits: s.limits}
+	f := &folder{kind: kind, dir: dir, log: s.app.Log, vars: s.app.Vars, limits: s.limits, confine: s.confine}
 	f.wrap = s.bodies.Wrap(s.bodyMode(""))
 	g.routes = []route{{url: dir, app: f, http: f, given: adapters.HandlerFunc(f.serveGiven)}}
 	if err := g.addMounts(); err != nil {
 		return err
 	}
+	f.sandboxIdle = g.checkSandbox() != nil
 	if g.explain != "" {
 		return g.printExplanation()
 	}
@@ -104,8 +105,11 @@ type folder struct {
 	log  *slog.Logger
 	vars []adapters.Var
 
-	limits *limits
-	wrap   adapters.Middleware
+	limits  *limits
+	confine confinement
+	// sandboxIdle says that there is a sandbox, and no CGI program for it but those of the folder.
+	sandboxIdle bool
+	wrap        adapters.Middleware
 
 	site *apps.Site // nil before Start
 }
@@ -114,11 +118,15 @@ type folder struct {
 func (f *folder) Start(ctx context.Context) error {
 	o := apps.Options{Log: f.log, Wrap: f.wrap}
 	f.limits.applySite(&o)
+	f.confine.applySite(&o)
 	site, err := apps.Open(ctx, f.kind, f.dir, o)
 	if err != nil {
 		return err
 	}
 	f.site = site
+	if f.sandboxIdle && !slices.ContainsFunc(site.Mounts, func(m *apps.Mount) bool { return m.Kind == apps.CGI }) {
+		return errNoPrograms
+	}
 	if ctx.Err() != nil {
 		return nil
 	}

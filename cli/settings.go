@@ -30,6 +30,7 @@ type settings struct {
 	mounts    []mount
 	listener  open.ListenOptions
 	limits    *limits
+	confine   confinement
 	bodies    *adapters.Bodies
 	bodyModes map[string]adapters.BodyMode // by [HOST]/PREFIX; "" for all others
 	trust     trust
@@ -55,6 +56,7 @@ func newSettings(c *cli.Context, std streams) (*settings, error) {
 		func() error { return s.parseStatus(c) },
 		func() error { s.limits, err = newLimits(c.StringSlice("limit")); return err },
 		func() error { s.app, err = appOptions(c); return err },
+		func() error { return s.parseConfinement(c) },
 		func() error { return s.parseMounts(c.StringSlice("mount")) },
 		func() error { return s.parseBodies(c.StringSlice("body")) },
 		func() error { return s.parseListener(c) },
@@ -74,6 +76,7 @@ func newSettings(c *cli.Context, std streams) (*settings, error) {
 	}
 	s.app.Log, s.endHold = holdLog(s.log)
 	s.limits.apply(&s.app)
+	s.confine.apply(&s.app)
 	return s, nil
 }
 

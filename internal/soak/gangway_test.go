@@ -33,7 +33,7 @@ func (s *soak) arguments() []string {
 	args := []string{
 		"bridge", "--from", "http://127.0.0.1:0", "--from", "https://127.0.0.1:0", "--cert", cert, "--key", key,
 		"--from", "fcgi+unix://" + s.dir + "/front", "--socket-mode", "0666", "--from", "scgi://127.0.0.1:0",
-		"--to", "fcgi+unix://" + s.dir + "/php.sock", "--root", s.dir, "--limit", "timeout=30s",
+		"--to", "fcgi+unix://" + s.dir + "/php.sock", "--root", s.dir, "--limit", "timeout=30s", "--user", "self",
 	}
 	mounts := map[string]string{
 		"egi": "egi:echo", "cgi": "cgi:" + s.dir + "/app.cgi", "bad-cgi": "cgi:" + s.dir + "/bad.cgi",

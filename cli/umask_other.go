@@ -1,0 +1,5 @@
+//go:build !unix
+
+package cli
+
+func setUmask(int) error { return usage("--umask: this system has none") }
