@@ -83,7 +83,8 @@ func testListeners(t *testing.T, app, scripts string) {
 	dir := t.TempDir()
 	cert, key := peer.Certificate(t)
 	fcgi, scgi := listeningFile(t), listeningFile(t)
-	addresses := gangway(t, 9, []*os.File{fcgi, scgi}, "bridge", "--to", app, "--user", "self", "--from", "http://127.0.0.1:0",
+	addresses := gangway(t, 9, []*os.File{fcgi, scgi}, "bridge", "--to", app, "--user", "self",
+		"--from", "http://127.0.0.1:0",
 		"--from", "https://127.0.0.1:0", "--cert", cert, "--key", key, "--from", "http+unix://"+dir+"/h",
 		"--from", "fcgi://127.0.0.1:0", "--from", "fcgi+unix://"+dir+"/f", "--from", "scgi://127.0.0.1:0",
 		"--from", "scgi+unix://"+dir+"/s", "--from", "fcgi+fd:3", "--from", "scgi+fd:4")

@@ -66,7 +66,8 @@ func TestGit(t *testing.T) {
 		addFile(t, work, string('a'+rune(i)), repositorySize/5, i)
 	}
 	socket := filepath.Join(peer.Dir(t), "s")
-	g := start(t, 2, "bridge", "--from", "http://127.0.0.1:0", "--from", "fcgi+unix://"+socket, "--to", "cgi:"+program, "--user", "self",
+	g := start(t, 2, "bridge", "--from", "http://127.0.0.1:0", "--from", "fcgi+unix://"+socket,
+		"--to", "cgi:"+program, "--user", "self",
 		"--var", "GIT_PROJECT_ROOT="+root, "--var", "GIT_HTTP_EXPORT_ALL=1", "--var", "REMOTE_USER=x")
 	nginx := "http://" + peer.Nginx(t, `location / {
 		include /etc/nginx/fastcgi_params; fastcgi_param PATH_INFO $document_uri; fastcgi_pass unix:`+socket+`; }`)
