@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -82,8 +83,8 @@ func askBalanced(t *testing.T, address string, protocols *http.Protocols) string
 	t.Helper()
 	transport := &http.Transport{
 		Protocols: protocols, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
-		Dial: func(network, address string) (net.Conn, error) {
-			conn, err := net.Dial(network, address)
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
 			if err == nil {
 				_, err = io.WriteString(conn, balanced)
 			}
