@@ -100,7 +100,7 @@ func TestSmuggling(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) { counts = append(counts, c.tallies(t, 2*moment)) })
 		}
 		require.Len(t, counts, len(columns))
-		require.NoError(t, os.WriteFile(path, []byte(table(t, counts)), 0o644))
+		require.NoError(t, os.WriteFile(path, []byte(table(t, counts, carrierRows(t))), 0o644))
 		return
 	}
 	committed, err := os.ReadFile("../../docs/smuggling.md")
@@ -121,11 +121,13 @@ its own, with a second request behind it, the canary. What counts is what the ap
 
 - **refused**: nothing, or only the canary where it is certain where that begins; the client got an error, or the
   connection was closed.
-- **read**: what RFC 9110 and RFC 9112 (June 2022) let the request be taken for, also if they say that it should be
-  refused; then the canary, once, or the connection was closed.
-- **wrong**: all else. It was read though it must be refused, or otherwise than the two texts let it; the canary was
-  swallowed, or read where the connection must end; something hidden in the request was read; or framing was passed on
-  that no proxy may send. That alone lets nobody attack: another server on the way has to differ.
+- **read**: as RFC 9110 and RFC 9112 (June 2022) say that it may be read; or, where they only say that it should be
+  refused, for the one thing that it can mean. Then the canary, once, or the connection was closed.
+- **wrong**: all else. It was read though the texts say that it must be refused, which in most cases is about Host; or
+  though it can mean several things, as a chunk's line that ends with LF alone, which RFC 9112 2.2 lets pass in header and
+  trailer only; or for something else. Or the canary was swallowed (no answer and no end for three seconds), or read where
+  the connection must end; something hidden in the request was read; or framing was passed on that no proxy may send.
+  That alone lets nobody attack: another server on the way has to differ.
 
 A cell is refused/read, or refused/read/**wrong**. The numbers behind a class are sections of RFC 9112, if no other text
 is named. Of the legitimate requests in the second table it is better to read all, though most of them are rare.
@@ -136,7 +138,7 @@ conformance results, what is wrong in the programs of others is counted and not 
 `
 
 // table writes the page.
-func table(t *testing.T, counts []map[string]tally) string {
+func table(t *testing.T, counts []map[string]tally, carried []string) string {
 	var b strings.Builder
 	classes := rows(smuggling.Hostile, counts[:1])
 	today := time.Now().UTC().Format(time.DateOnly)
@@ -156,8 +158,19 @@ func table(t *testing.T, counts []map[string]tally) string {
 			b.WriteString(row + " |\n")
 		}
 	}
+	b.WriteString(carriedHeading + strings.Join(carried, " |\n") + " |\n")
 	return b.String()
 }
+
+const carriedHeading = `
+## Behind gangway
+
+The same through each protocol to an application that writes down all that it is sent. Each legitimate message has to reach
+it byte by byte, and behind it the canary, once, where the connection goes on (6 end it); of the hostile ones, nothing.
+
+| protocol | application | hostile | legitimate | canaries read | bytes of bodies |
+| --- | --- | ---: | ---: | ---: | ---: |
+`
 
 // rows returns a row for each class, without its end.
 func rows(forms []smuggling.Form, counts []map[string]tally) (list []string) {

@@ -55,7 +55,7 @@ var Legitimate = slices.Concat(
 		may(plain, "GET / HTTP/1.1\r\nhOST: \t h \r\n\r\n")),
 	class("absolute form", 0,
 		may("GET /x o ", line("GET http://o/x HTTP/1.1")),
-		either([]string{"GET /?q o:1 ", "GET /?q o "}, line("GET HTTPS://o:1?q HTTP/1.1")),
+		either([]string{"GET /?q o:1 ", "GET /?q o ", "GET ?q o "}, line("GET HTTPS://o:1?q HTTP/1.1")),
 		may("GET / [::1] ", line("GET http://[::1]/ HTTP/1.1")), may("GET / o ", line("GET http://o HTTP/1.1"))),
 	class("asterisk", 0, may("OPTIONS * h ", line("OPTIONS * HTTP/1.1"))),
 	class("target", 0,
