@@ -8,7 +8,12 @@ import (
 	"time"
 )
 
-func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+func ownGroup(cmd *exec.Cmd) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
+}
 
 // endGroup interrupts the program, which for some is more final than to terminate it, and at last kills its group.
 func endGroup(cmd *exec.Cmd, done <-chan struct{}) {
