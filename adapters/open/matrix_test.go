@@ -180,6 +180,32 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
+// The same with what keeps slow clients from holding the application between the two. Only a client that waits for a
+// part of the answer before it sends the rest of a request waits for ever.
+func TestMatrixWithBodies(t *testing.T) {
+	for _, front := range frontends {
+		for _, back := range backends {
+			own := front.name == "HTTP/1.1" && (back.name == "CGI" || back.name == "SCGI over TCP")
+			if front.name == "CGI" || back.name != "FastCGI over Unix" && !own {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s to %s", front.name, back.name), func(t *testing.T) {
+				bodies := new(adapters.Bodies)
+				h, _ := back.open(t)
+				way := front.open(t, bodies.Wrap(adapters.BodyAuto)(h), "")
+				lacking := join(lacks[front.protocol], lacks[back.protocol])
+				lacking.Duplex = true
+				lacking.Killed = true // nor is it asked, if the client is slow because the machine is
+				adaptertest.Run(t, adaptertest.Lint(t, way), lacking)
+				assert.Eventually(t, func() bool {
+					memory, disk := bodies.Used()
+					return memory+disk == 0
+				}, 10*time.Second, time.Millisecond, "bodies are kept")
+			})
+		}
+	}
+}
+
 // A Unix socket that nobody listens on is replaced, one that is in use is not.
 func TestListenTakesOverStaleSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
