@@ -33,6 +33,7 @@ type conn struct {
 	r, w     int       // buf[r:w] was read and not used yet
 	deadline time.Time // of reading, as last set
 	writeEnd time.Time // of writing, as last set
+	untaken  int       // what the client had not taken yet when a write was late, and 1; 0 if none was
 	first    bool      // no request was read yet
 	state    atomic.Int32
 	since    atomic.Int64 // when the wait for a request, or for the rest of one, began
@@ -370,24 +371,6 @@ func (c *conn) setReadDeadline(d, slack time.Duration) (now time.Time) {
 		c.nc.SetReadDeadline(c.deadline)
 	}
 	return now
-}
-
-// setWriteDeadline gives the next write its time.
-func (c *conn) setWriteDeadline() {
-	d := c.s.writeTimeout()
-	if now := time.Now(); c.writeEnd.Sub(now) < d-d/16 {
-		c.writeEnd = now.Add(d)
-		c.nc.SetWriteDeadline(c.writeEnd)
-	}
-}
-
-// yieldTime is how long a writer that yields waits for its client.
-const yieldTime = 5 * time.Millisecond
-
-// hurryWrite gives the next write only a moment.
-func (c *conn) hurryWrite() {
-	c.writeEnd = time.Now().Add(yieldTime)
-	c.nc.SetWriteDeadline(c.writeEnd)
 }
 
 // refuse answers a message that is not served, if an answer makes sense, and ends the connection.

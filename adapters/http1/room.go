@@ -31,7 +31,7 @@ func (s *Server) remember(c *conn) bool {
 			c.refused = refuseFor("connections", http.StatusServiceUnavailable, "%d connections at once", s.most)
 			c.enter(StateClosing)
 		}
-		s.crowded(over >= maxRefused)
+		s.crowded.note(s)
 		if over >= maxRefused {
 			return false
 		}
@@ -74,32 +74,52 @@ func (s *Server) evict() bool {
 	return true
 }
 
-// crowded logs that the limit connections is reached: at once, and then how often it was in each second. The caller
-// holds mu.
-func (s *Server) crowded(dropped bool) {
-	if dropped {
-		s.dropped++
-	} else {
-		s.crowds++
-	}
-	if s.crowd == nil {
-		s.crowd = time.AfterFunc(time.Second, s.logCrowd)
-		s.log().Warn("all connections taken: those that wait for a request are closed for new ones", "limit", "connections",
-			"times", 1, "connections", s.most)
-		s.crowds, s.dropped = 0, 0
+// A tally logs something that may happen often at once, and then how often it did in each second. The server's mu guards
+// it.
+type tally struct {
+	log   func(times int)
+	timer *time.Timer // nil if nothing happened in the last second
+	times int
+}
+
+func (t *tally) note(s *Server) {
+	t.times++
+	if t.timer == nil {
+		t.timer = time.AfterFunc(time.Second, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			t.tell()
+		})
+		t.tell()
 	}
 }
 
-func (s *Server) logCrowd() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.crowds+s.dropped == 0 {
-		s.crowd = nil
+func (t *tally) tell() {
+	if t.times == 0 {
+		t.timer = nil
 		return
 	}
-	s.log().Warn("all connections taken", "limit", "connections", "times", s.crowds+s.dropped, "unanswered", s.dropped)
-	s.crowds, s.dropped = 0, 0
-	s.crowd.Reset(time.Second)
+	t.log(t.times)
+	t.times = 0
+	t.timer.Reset(time.Second)
+}
+
+func (t *tally) stop() {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+// initTallies says what is logged.
+func (s *Server) initTallies() {
+	s.crowded.log = func(times int) {
+		s.log().Warn("all connections taken: those that wait for a request are closed for new ones",
+			"limit", "connections", "times", times, "connections", len(s.conns))
+	}
+	s.failed.log = func(times int) {
+		s.log().Error("no connection accepted: those that wait for a request are closed, and it is tried again",
+			"error", s.failure, "times", times, "connections", len(s.conns))
+	}
 }
 
 // admit returns why c is not served: there are too many connections, of all clients or of this one.

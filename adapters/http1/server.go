@@ -53,9 +53,9 @@ type Server struct {
 	conns     map[*conn]struct{}
 	most      int                       // how many there may be
 	clients   map[netip.Addr]int        // how many each has, if that is limited
-	crowd     *time.Timer               // of the line about too many connections
-	crowds    int                       // that were in the way of another one since the last line
-	dropped   int                       // that were too many to be answered since then
+	crowded   tally                     // connections that others had to make room for
+	failed    tally                     // those that could not be accepted
+	failure   error                     // the last reason for that
 	listeners map[net.Listener]struct{} // whose Serve has not returned
 	watch     *watcher
 	ended     chan struct{} // closed when the last connection has, after Shutdown began
@@ -95,15 +95,12 @@ func (s *Server) Serve(ln net.Listener) error {
 		return net.ErrClosed
 	}
 	defer s.over(ln)
-	for accepting := (acceptance{}); ; {
+	for pause := time.Duration(0); ; {
 		nc, err := ln.Accept()
 		var temporary interface{ Temporary() bool }
 		switch {
 		case err == nil:
-			if accepting.failed > 0 {
-				s.log().Info("connections are accepted again", "failures", accepting.failed)
-			}
-			accepting = acceptance{}
+			pause = 0
 			if c := newConn(s, nc); s.remember(c) {
 				s.dispatch(c)
 			} else {
@@ -112,38 +109,29 @@ func (s *Server) Serve(ln net.Listener) error {
 		case s.draining.Load():
 			return net.ErrClosed
 		case errors.As(err, &temporary) && temporary.Temporary(): // out of descriptors, most likely
-			accepting.wait(s, err)
+			pause = s.cannotAccept(err, pause)
 		default:
 			return err
 		}
 	}
 }
 
-// An acceptance is what became of the last tries to accept a connection.
-type acceptance struct {
-	failed int
-	pause  time.Duration
-}
-
-// wait makes room and pauses. One line of the log is enough.
-func (a *acceptance) wait(s *Server, err error) {
-	if a.failed++; a.failed == 1 {
-		s.log().Error("no connection accepted: idle ones are closed, and it is tried again", "error", err)
-	}
-	if a.pause = min(max(2*a.pause, 5*time.Millisecond), time.Second); s.evictSome() {
-		a.pause = 5 * time.Millisecond
-	}
-	time.Sleep(a.pause)
-}
-
-// evictSome makes room for a few connections.
-func (s *Server) evictSome() (some bool) {
+// cannotAccept makes room, as descriptors are short most likely, and pauses: longer than pause if there is no room to be
+// made. It returns how long.
+func (s *Server) cannotAccept(err error, pause time.Duration) time.Duration {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.failure = err
+	s.failed.note(s)
+	room := false
 	for range 4 {
-		some = s.evict() || some
+		room = s.evict() || room
 	}
-	return some
+	s.mu.Unlock()
+	if pause = min(2*pause, time.Second); room || pause == 0 {
+		pause = 5 * time.Millisecond
+	}
+	time.Sleep(pause)
+	return pause
 }
 
 // maxSpare is how many goroutines without a connection wait for one: those that have served one have a stack that is
@@ -185,6 +173,7 @@ func (s *Server) begun(ln net.Listener) bool {
 		s.conns = map[*conn]struct{}{}
 		s.clients = map[netip.Addr]int{}
 		s.most = s.maxConns()
+		s.initTallies()
 		s.ended = make(chan struct{})
 		s.awake = make(chan struct{}, 1)
 		s.next = make(chan *conn)
@@ -220,9 +209,8 @@ func (s *Server) last() {
 	case <-s.ended:
 	default:
 		close(s.ended)
-		if s.crowd != nil {
-			s.crowd.Stop()
-		}
+		s.crowded.stop()
+		s.failed.stop()
 		if s.watch != nil {
 			s.watch.close()
 		}

@@ -25,7 +25,7 @@ func shutDown(t *testing.T, s *Server) (done chan error) {
 
 // A request that is on its way when the server shuts down is answered, and the client told that it is the last one.
 func TestShutdownAnswersWhatIsOnItsWay(t *testing.T) {
-	s, addr := start(t, echo)
+	s, addr := start(t, echo, func(s *Server) { s.IdleTimeout, s.BodyTimeout = time.Minute, time.Minute })
 	used, fresh, upload, silent := dial(t, addr), dial(t, addr), dial(t, addr), dial(t, addr)
 	for _, c := range []net.Conn{used, upload} {
 		io.WriteString(c, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n")

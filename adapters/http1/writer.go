@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -166,36 +167,49 @@ func (w *writer) Yield(on bool) bool {
 // Stuck implements [adapters.Yielder].
 func (w *writer) Stuck() bool { return len(w.unsent) > 0 }
 
-// ReadFrom sends a file of known length with sendfile(2) where the system can.
-func (w *writer) ReadFrom(src io.Reader) (int64, error) {
-	to, ok := w.x.c.nc.Conn.(io.ReaderFrom)
-	if !ok || w.framing != byLength {
+// ReadFrom sends a file with sendfile(2) where the system can and the length is known.
+func (w *writer) ReadFrom(src io.Reader) (n int64, err error) {
+	to, direct := w.x.c.nc.Conn.(io.ReaderFrom)
+	limit, ok := src.(*io.LimitedReader)
+	if !ok {
+		limit = &io.LimitedReader{R: src, N: math.MaxInt64}
+	}
+	file, ok := limit.R.(*os.File)
+	if !ok || !direct || w.framing != byLength {
 		return io.Copy(struct{ io.Writer }{w}, src)
 	}
-	if w.Flush(); w.err != nil {
-		return 0, w.failure()
+	start, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, err
 	}
-	var n int64
-	for w.left > 0 && w.err == nil {
+	w.Flush()
+	for sent := int64(1); sent > 0 && w.left > 0 && limit.N > 0 && w.err == nil; {
 		w.x.c.setWriteDeadline()
-		part := &io.LimitedReader{R: src, N: min(w.left, sendfilePart)}
-		if l, ok := src.(*io.LimitedReader); ok { // sendfile(2) knows one such reader, not two
-			part = &io.LimitedReader{R: l.R, N: min(part.N, l.N)}
-		}
-		m, err := to.ReadFrom(part)
-		if l, ok := src.(*io.LimitedReader); ok {
-			l.N -= m
-		}
-		n += m
-		w.left -= m
-		if err != nil {
-			w.err = err
-		}
-		if m == 0 {
-			break
-		}
+		sent, w.err = w.sendfile(to, &io.LimitedReader{R: file, N: min(w.left, limit.N, sendfilePart)}, file, start+n)
+		n += sent
+		w.left -= sent
+		limit.N -= sent
 	}
 	return n, w.failure()
+}
+
+// sendfile sends a part of file, which begins at offset, as long as the client takes it.
+func (w *writer) sendfile(to io.ReaderFrom, part *io.LimitedReader, file *os.File, offset int64) (n int64, err error) {
+	for all := part.N; n < all; {
+		part.N = all - n
+		m, err := to.ReadFrom(part)
+		n += m
+		switch {
+		case err == nil:
+			return n, nil
+		case !w.x.c.taking(err, m):
+			return n, err
+		}
+		if _, err := file.Seek(offset+n, io.SeekStart); err != nil { // more may have been read
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // sendfilePart is how much goes out between two looks at the clock.
@@ -259,12 +273,14 @@ func (w *writer) transmit(out, more []byte) error {
 	} else {
 		c.setWriteDeadline()
 	}
-	if len(w.unsent) == 0 && len(more) == 0 {
+	for len(w.unsent) == 0 && len(more) == 0 {
 		n, err := c.nc.Write(out)
-		if err != nil {
-			err = w.keep(net.Buffers{out[n:]}, err)
+		if out = out[n:]; err == nil {
+			return nil
 		}
-		return err
+		if w.yields || !c.taking(err, int64(n)) {
+			return w.keep(net.Buffers{out}, err)
+		}
 	}
 	parts := make(net.Buffers, 0, 4)
 	for _, part := range [][]byte{w.unsent, out, more} {
@@ -275,8 +291,12 @@ func (w *writer) transmit(out, more []byte) error {
 	if w.framing == chunked && len(more) > 0 {
 		parts = append(parts, []byte("\r\n"))
 	}
-	_, err := parts.WriteTo(c.nc.Conn)
-	return w.keep(parts, err)
+	for {
+		n, err := parts.WriteTo(c.nc.Conn)
+		if w.yields || !c.taking(err, n) {
+			return w.keep(parts, err)
+		}
+	}
 }
 
 // keep notes what was not sent, if it is only late.

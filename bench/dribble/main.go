@@ -160,7 +160,7 @@ func (g *process) status() (waiting int, hits map[string]int, err error) {
 	return waiting, report.Limits, err
 }
 
-// burden has other processes open connections, and returns when they are there.
+// burden has other processes open connections, and returns when they are there, or do not become more.
 func (g *process) burden() (end func(), err error) {
 	var running []*exec.Cmd
 	end = func() {
@@ -178,15 +178,17 @@ func (g *process) burden() (end func(), err error) {
 			running = append(running, cmd)
 		}
 	}
-	for range 120 {
-		open, _, err := g.status()
-		if err != nil || open >= *conns*95/100 {
-			return end, err
-		}
+	for most, since := 0, time.Now(); err == nil && most < *conns*95/100 && time.Since(since) < 10*time.Second; {
 		time.Sleep(time.Second)
+		var open int
+		if open, _, err = g.status(); open > most {
+			most, since = open, time.Now()
+		}
 	}
-	end()
-	return nil, errors.Join(err, errors.New("the connections do not come about"))
+	if err != nil {
+		end()
+	}
+	return end, err
 }
 
 // A result is how long requests took, in order.
