@@ -14,11 +14,12 @@ import (
 	. "github.com/gangway-go/gangway/adapters"
 )
 
-// FuzzUnchunked: the body of an application that says chunked is decoded as net/http does, passed on as it is if it does
-// not begin with a size, and never looks complete when it is not.
+// FuzzUnchunked: the body of an application that says chunked is decoded as net/http does, passed on as it is if it
+// does not begin with a size, and never looks complete when it is not.
 func FuzzUnchunked(f *testing.F) {
 	for _, body := range []string{
-		"4\r\nbody\r\n0\r\n\r\n", "4\r\nbody\r\n", "4", "", "plain", "\r\nx", "01234567890123456789\r\n", "4;a=b\r\nbody\r\n0\r\n\r\nmore",
+		"4\r\nbody\r\n0\r\n\r\n", "4\r\nbody\r\n", "4", "", "plain", "\r\nx", "01234567890123456789\r\n",
+		"4;a=b\r\nbody\r\n0\r\n\r\nmore",
 		"g", "1 \nx\n0\n\n", "4\r\nbodyx\r\n0\r\n\r\n", "ffffffffffffffff\r\n", "5",
 	} {
 		f.Add(body, "1")

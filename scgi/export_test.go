@@ -1,9 +1,18 @@
 package scgi
 
-import "github.com/gangway-go/gangway/adapters"
+import (
+	"net"
+
+	"github.com/gangway-go/gangway/adapters"
+)
 
 // ParseHeader is parseHeader, for the fuzz target.
 func ParseHeader(block string) (*adapters.Request, error) { return parseHeader(block) }
 
 // AppendHeader is appendHeader.
 func AppendHeader(dst []byte, req *adapters.Request) ([]byte, error) { return appendHeader(dst, req) }
+
+// ReadRequest is readRequest with a new buffer.
+func (s *Server) ReadRequest(conn net.Conn) (req *adapters.Request, rest []byte, err error) {
+	return s.readRequest(conn, getBuffer())
+}

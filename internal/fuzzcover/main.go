@@ -143,7 +143,7 @@ type span struct{ first, last int }
 func (p parserCode) spans(code string) (spans []span, file string, err error) {
 	file = p.file(code)
 	_, names, _ := strings.Cut(code, ":")
-	wanted := strings.Fields(names)
+	wanted, missing := strings.Fields(names), strings.Fields(names)
 	set := token.NewFileSet()
 	tree, err := parser.ParseFile(set, filepath.FromSlash(file), nil, 0)
 	if err != nil {
@@ -151,16 +151,29 @@ func (p parserCode) spans(code string) (spans []span, file string, err error) {
 	}
 	for _, d := range tree.Decls {
 		f, ok := d.(*ast.FuncDecl)
-		if !ok || len(wanted) > 0 && !slices.Contains(wanted, f.Name.Name) {
+		if !ok || len(wanted) > 0 && !slices.ContainsFunc(wanted, func(name string) bool { return isNamed(f, name) }) {
 			continue
 		}
 		spans = append(spans, span{set.Position(f.Pos()).Line, set.Position(f.End()).Line})
-		wanted = slices.DeleteFunc(wanted, func(n string) bool { return n == f.Name.Name && len(wanted) > 1 })
+		missing = slices.DeleteFunc(missing, func(name string) bool { return isNamed(f, name) })
 	}
-	if len(spans) == 0 || len(wanted) > 1 {
-		return nil, "", fmt.Errorf("%s has no functions %v", file, wanted)
+	if len(missing) > 0 {
+		return nil, "", fmt.Errorf("%s has no functions %v", file, missing)
 	}
 	return spans, file, nil
+}
+
+// isNamed reports whether f has a name, such as "parse", or "T.parse" for the method of T alone.
+func isNamed(f *ast.FuncDecl, name string) bool {
+	method := f.Name.Name
+	if f.Recv != nil {
+		t := f.Recv.List[0].Type
+		if star, ok := t.(*ast.StarExpr); ok {
+			t = star.X
+		}
+		method = fmt.Sprint(t) + "." + method
+	}
+	return name == f.Name.Name || name == method
 }
 
 var block = regexp.MustCompile(`(?m)^(\S+):(\d+)\.\d+,(\d+)\.\d+ (\d+) (\d+)$`)

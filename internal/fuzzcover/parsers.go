@@ -18,6 +18,7 @@ var parsers = []parserCode{
 	{"fastcgi/wire", "FuzzParsePair", []string{"pair.go:ParsePair parseLength AppendPair appendLengths appendLength"}},
 	{"fastcgi/wire", "FuzzParams", []string{"params.go:BeginParams Add End open next room write"}},
 	{"scgi", "FuzzParseHeader", []string{"server_conn.go:parseHeader"}},
+	{"scgi", "FuzzReadRequest", []string{"server_conn.go:readRequest parseHeader"}},
 	{"scgi/wire", "FuzzParseNetstring", []string{"wire.go:Enclose ParseNetstring"}},
 	{"scgi/wire", "FuzzParsePair", []string{"wire.go:AppendPair ParsePair"}},
 	{"scgi/uwsgi", "FuzzParsePacket", []string{"uwsgi.go:ParseHeader ParsePacket ParsePair parseString"}},
@@ -31,9 +32,10 @@ var parsers = []parserCode{
 	{"adapters", "FuzzReadHeader", []string{"header.go:Feed blockEnd ReadHeader EndError parseBlock line status finish"}},
 	{"adapters", "FuzzUnchunked", []string{"unchunked.go"}},
 	{"adapters/middleware", "FuzzSendfilePath", []string{"sendfile.go:cleanFile cleanURI"}},
-	{"fastcgi", "FuzzClientRecords", []string{"client_records.go:read next check", "client_response.go:pull take endRequest"}},
+	{"fastcgi", "FuzzClientRecords", []string{"client_records.go:read next check", "client_response.go:pull take " +
+		"endRequest"}},
 	{"fastcgi/gofast", "FuzzAnswer", []string{"guard.go:Read next skip stderr end lost"}},
-	{"cli", "FuzzTracer", []string{"trace.go:trace piece record pairs"}},
+	{"cli", "FuzzTracer", []string{"trace.go:tracer.trace piece record pairs"}},
 
 	// What users write.
 	{"adapters/open", "FuzzParse", []string{"address.go"}},

@@ -25,7 +25,8 @@ type door struct {
 // openDoors returns the doors of the gangway, one for each fifth of the clients.
 func (s *soak) openDoors() []door {
 	https, scgi := s.gangway.addresses[1], strings.TrimPrefix(s.gangway.addresses[3], "scgi://")
-	const common = `client_body_buffer_size 4m; location / { include /etc/nginx/%[1]s_params; %[1]s_param SCRIPT_NAME $uri; %[1]s_read_timeout 100s;
+	const common = `client_body_buffer_size 4m; location / { include /etc/nginx/%[1]s_params;
+		%[1]s_param SCRIPT_NAME $uri; %[1]s_read_timeout 100s;
 		%[1]s_send_timeout 100s; %[1]s_pass %[2]s; %[3]s }`
 	fcgi := peer.Nginx(s.t, fmt.Sprintf(common, "fastcgi", "gangway",
 		"fastcgi_keep_conn on; fastcgi_request_buffering off;"),

@@ -121,8 +121,8 @@ func (p *program) end(signal syscall.Signal) {
 func (p *program) goroutines() map[string][]string {
 	before := len(p.text())
 	p.end(syscall.SIGQUIT)
-	stacks := map[string][]string{}
-	for _, stack := range regexp.MustCompile(`(?m)^goroutine \d+ .*\[.*\]:\n(?:.+\n)+`).FindAllString(p.text()[before:], -1) {
+	stacks, pattern := map[string][]string{}, regexp.MustCompile(`(?m)^goroutine \d+ .*\[.*\]:\n(?:.+\n)+`)
+	for _, stack := range pattern.FindAllString(p.text()[before:], -1) {
 		creator := "main"
 		if _, by, ok := strings.Cut(stack, "created by "); ok {
 			creator, _, _ = strings.Cut(by, " in goroutine")

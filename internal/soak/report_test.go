@@ -108,8 +108,8 @@ func (r *report) progress() {
 		fmt.Printf(" %s %d", o, sum[o])
 	}
 	l := r.latest
-	fmt.Printf("; violations %d; descriptors %d, threads %d, processes %d, temporary files %d, PSS %d KiB\n", len(r.faults),
-		l.descriptors, l.threads, l.children, l.temps, l.memory)
+	fmt.Printf("; violations %d; descriptors %d, threads %d, processes %d, temporary files %d, PSS %d KiB\n",
+		len(r.faults), l.descriptors, l.threads, l.children, l.temps, l.memory)
 }
 
 // table prints what happened.

@@ -159,7 +159,8 @@ func (s *soak) checkLeft(before sample) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	s.print("left at the end, and before: descriptors %d, %d; processes %d, %d; temporary files %d, %d; PSS %d, %d KiB",
-		now.descriptors, before.descriptors, now.children, before.children, now.temps, before.temps, now.memory, before.memory)
+		now.descriptors, before.descriptors, now.children, before.children, now.temps, before.temps, now.memory,
+		before.memory)
 	if now.descriptors > before.descriptors {
 		s.violate("left", fmt.Sprintf("descriptors: %q", surplus(now.open, before.open)))
 	}
