@@ -8,6 +8,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -142,7 +143,9 @@ func (g *process) memory() string {
 func (g *process) status() (waiting int, hits map[string]int, err error) {
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		Dial:              func(string, string) (net.Conn, error) { return net.Dial("unix", g.socket) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", g.socket)
+		},
 	}}
 	resp, err := client.Get("http://status/")
 	if err != nil {
