@@ -152,11 +152,11 @@ func hello(client *http.Client, url string) error {
 }
 
 // openBig asks for the large answer over a connection to far away.
-func openBig(t *testing.T, address, path string) *http.Response {
+func openBig(t *testing.T, address, target string) *http.Response {
 	conn, err := (&net.Dialer{Control: far}).Dial("tcp", address)
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
-	_, err = io.WriteString(conn, "GET "+path+"/big HTTP/1.1\r\nHost: h\r\n\r\n")
+	_, err = io.WriteString(conn, "GET "+target+" HTTP/1.1\r\nHost: h\r\n\r\n")
 	require.NoError(t, err)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)

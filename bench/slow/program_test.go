@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,6 +42,15 @@ func TestMain(m *testing.M) {
 // bigSize is the length of the large answer.
 const bigSize = 1 << 20
 
+// big is the large answer of the applications in Go.
+var big = func() []byte {
+	b := make([]byte, 0, bigSize)
+	for n := 0; len(b) < bigSize; n++ {
+		b = fmt.Appendf(b, "%07d\n", n)
+	}
+	return b
+}()
+
 // program is the script, for requests that are CGI.
 const program = `#!/bin/sh
 printf 'Content-Type: text/plain\n\n'
@@ -66,8 +76,10 @@ func app(w http.ResponseWriter, r *http.Request) {
 		n, _ := r.Body.Read(make([]byte, 1))
 		fmt.Fprintln(w, n)
 	case strings.HasSuffix(r.URL.Path, "/big"):
-		part := make([]byte, 64<<10)
-		for range bigSize / len(part) {
+		if r.URL.RawQuery == "length" {
+			w.Header().Set("Content-Length", strconv.Itoa(bigSize))
+		}
+		for part := range slices.Chunk(big, 50000) {
 			w.Write(part)
 		}
 	default:

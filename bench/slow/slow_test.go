@@ -3,6 +3,7 @@
 package slow
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"testing"
@@ -56,17 +57,34 @@ func TestStream(t *testing.T) {
 func TestBudget(t *testing.T) {
 	for _, http1 := range []string{"own", "net"} {
 		g := startGangway(t, append(startApps(t), "--http", http1, "--limit", "spool-disk=100k", "--limit", "spool-memory=1")...)
-		client := &http.Client{Transport: &http.Transport{}, Timeout: time.Second}
-		resp := openBig(t, g.address, "/fcgi")
-		time.Sleep(500 * time.Millisecond)
-		_, disk := g.usage()
-		assert.LessOrEqual(t, disk, int64(100<<10))
-		assert.Error(t, hello(client, "http://"+g.address+"/fcgi"), "the application is held")
-		n, err := io.Copy(io.Discard, resp.Body)
-		require.NoError(t, err)
-		assert.Equal(t, int64(bigSize), n)
-		client.Timeout = patience
-		assert.NoError(t, hello(client, "http://"+g.address+"/fcgi"))
+		client := &http.Client{Transport: &http.Transport{}}
+		for _, target := range []string{"/fcgi/big", "/fcgi/big?length"} {
+			resp := openBig(t, g.address, target)
+			time.Sleep(300 * time.Millisecond)
+			_, disk := g.usage()
+			assert.LessOrEqual(t, disk, int64(100<<10))
+			client.Timeout = 500 * time.Millisecond
+			assert.Error(t, hello(client, "http://"+g.address+"/fcgi"), "the application is held")
+			got, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(big, got))
+			client.Timeout = patience
+			assert.NoError(t, hello(client, "http://"+g.address+"/fcgi"))
+		}
 		client.CloseIdleConnections()
+	}
+}
+
+// What was kept for a slow client is what the application has sent.
+func TestContent(t *testing.T) {
+	for _, http1 := range []string{"own", "net"} {
+		g := startGangway(t, append(startApps(t), "--http", http1)...)
+		for _, target := range []string{"/fcgi/big", "/fcgi/big?length", "/scgi/big", "/scgi/big?length"} {
+			resp := openBig(t, g.address, target)
+			time.Sleep(100 * time.Millisecond)
+			got, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(big, got), http1+target)
+		}
 	}
 }
