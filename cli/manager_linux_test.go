@@ -35,12 +35,12 @@ type manager struct {
 	ended []int // exit codes
 }
 
-// newManager opens sockets of these names: TCP for the first, else Unix sockets in dir.
+// newManager opens sockets of these names: TCP for web, else Unix sockets in dir.
 func newManager(t *testing.T, dir string, names ...string) *manager {
 	m := &manager{t: t, dir: dir, names: names, addrs: map[string]string{}, said: make(chan string, 1000)}
-	for i, name := range names {
+	for _, name := range names {
 		network, address := "unix", filepath.Join(dir, name+".sock")
-		if i == 0 {
+		if name == "web" {
 			network, address = "tcp", "127.0.0.1:0"
 		}
 		ln, err := net.Listen(network, address)

@@ -106,6 +106,8 @@ func TestServerShutdownServesWhatIsAccepted(t *testing.T) {
 	})
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(context.Background()) }()
+	time.Sleep(50 * time.Millisecond)
+	require.Empty(t, done)
 	go far.Write([]byte(get(1, responderOnce)))
 	b := make([]byte, len(ok(1, "")))
 	far.SetDeadline(time.Now().Add(20 * time.Second))
