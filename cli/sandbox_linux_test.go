@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -152,6 +154,65 @@ func TestSandbox(t *testing.T) {
 			os.Remove(c.out + "/new")
 			assert.NotContains(t, ask(t, within, p.name), "WON", "within")
 			assert.NoFileExists(t, c.out+"/new")
+		})
+	}
+}
+
+// TestUser: as root, gangway runs CGI programs as their owners, and none as root unasked.
+func TestUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	dir, other := peer.Dir(t), peer.Dir(t)
+	require.NoError(t, os.Chmod(dir, 0o755))
+	write := func(name string, owner int, mode os.FileMode) {
+		const text = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'; echo $(id -u):$(id -g):$(id -G) >/dev/stderr\n" +
+			"echo $(id -u):$(id -g):$(id -G) >/dev/stdout\n"
+		require.NoError(t, execfile.WriteFile(filepath.Join(dir, name), []byte(text), mode))
+		require.NoError(t, os.Chmod(filepath.Join(dir, name), mode))
+		require.NoError(t, os.Lchown(filepath.Join(dir, name), owner, owner))
+	}
+	write("root", 0, 0o755)
+	write("user", probeUser, 0o700)
+	write("loose", probeUser, 0o775)
+	require.NoError(t, os.Rename(dir+"/user", other+"/user"))
+	require.NoError(t, os.Symlink(other+"/user", dir+"/away"))
+	write("user", probeUser, 0o700)
+	const (
+		rooted    = "403 it belongs to root: name the user that runs it .--user."
+		loose     = "403 others than its owner may write it"
+		elsewhere = "403 others than its owner may change the folder"
+	)
+	for _, tt := range []struct {
+		user                     string
+		root, owned, loose, away string // what the programs say, or what is logged
+	}{
+		{"", rooted, "40123:40123:40123", loose, elsewhere},
+		{"owner", rooted, "40123:40123:40123", loose, elsewhere},
+		{"40124:40125", "40124:40125:40125", "403 permission denied", "40124:40125:40125", "403 permission denied"},
+		{"40123:40125", "40123:40125:40125", "40123:40125:40125", "40123:40125:40125", "40123:40125:40125"},
+		{"root", "0:0:", "0:0:", "0:0:", "0:0:"},
+		{"self", "0:0:", "0:0:", "0:0:", "0:0:"},
+	} {
+		t.Run("user "+tt.user, func(t *testing.T) {
+			socket := filepath.Join(peer.Dir(t), "s")
+			args := []string{"bridge", "--from", "http+unix://" + socket, "--to", "cgi:" + dir + "/", "--follow-symlinks"}
+			if tt.user != "" {
+				args = append(args, "--user", tt.user)
+			}
+			p := peer.Start(t, exec.Command(peer.Need(t, "gangway"), args...), "unix", socket)
+			for name, want := range map[string]string{"root": tt.root, "user": tt.owned, "loose": tt.loose, "away": tt.away} {
+				got := ask(t, socket, name)
+				if cause, refused := strings.CutPrefix(want, "403 "); refused {
+					assert.Contains(t, got, "403", name)
+					want = `uri=/` + name + ` .*status=403 .*` + cause
+				} else {
+					assert.Regexp(t, "^"+want, got, name)
+					want = "msg=stderr .* line=" + want
+				}
+				logged := func() bool { return regexp.MustCompile(want).MatchString(p.Log()) }
+				assert.Eventually(t, logged, patience, 10*time.Millisecond, "%s is not logged:\n%s", want, p.Log())
+			}
 		})
 	}
 }
