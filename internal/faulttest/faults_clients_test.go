@@ -15,7 +15,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,18 +37,15 @@ var clientLimits = open.ListenLimits{
 // TestFaultsOfClients has clients fail in all ways of the table, and compares what happens with what is written there. The
 // application is an EGI one: what it is told does not depend on its kind.
 func TestFaultsOfClients(t *testing.T) {
-	var all sync.WaitGroup
-	slots := make(chan struct{}, faultsAtOnce)
+	var all faultGroup
 	for _, f := range readFaults(t)[2].faults {
 		for _, cell := range f.cells {
 			for _, name := range strings.Fields(cell["frontend"]) {
-				slots <- struct{}{}
-				all.Go(func() {
+				all.try(f.play(name), func() {
 					t.Run(f.name+"/"+name, func(t *testing.T) {
 						tr := &faultTrial{cell: cell}
 						tr.misbehave(t, faceCalled(t, name), f.play(name))
 					})
-					<-slots
 				})
 			}
 		}
@@ -67,7 +63,7 @@ func faceCalled(t *testing.T, name string) *face {
 	return nil
 }
 
-// play returns the text of the play for a frontend.
+// play returns the text of the play for an application or frontend.
 func (f *fault) play(name string) string {
 	if text, ok := f.plays[name]; ok {
 		return text
@@ -137,7 +133,7 @@ func perform(conn net.Conn, play faulty.Play) (raw []byte, err error) {
 		if s.Verb == "stall" { // until the other side ends the connection, which who does not read cannot see
 			<-read
 			if play.Deaf() {
-				time.Sleep(3 * silenceLimit)
+				time.Sleep(2 * silenceLimit)
 			}
 		} else if (faulty.Play{s}).Act(conn) != nil {
 			break
