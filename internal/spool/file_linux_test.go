@@ -53,6 +53,18 @@ func TestDescriptors(t *testing.T) {
 	assert.Empty(t, openIn(t, dir))
 }
 
+// Nor does that of a Queue, which has one when the reader is slow.
+func TestQueueDescriptor(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	q := NewQueue(nil, 1<<20)
+	_, err := q.Write(make([]byte, 1<<20))
+	require.NoError(t, err)
+	assert.Len(t, openIn(t, dir), 1)
+	require.NoError(t, q.Close())
+	assert.Empty(t, openIn(t, dir))
+}
+
 // Without a name from the beginning, where the file system can do that.
 func TestOpenUnnamed(t *testing.T) {
 	dir := t.TempDir()
