@@ -53,6 +53,10 @@ soak: ## gangway between 200 clients and applications that misbehave, for DURATI
 	go test -count=1 -timeout 0 -run 'TestSoak$$' ./internal/soak -v -duration $(or $(DURATION),20m) -pause 400ms \
 		-seed $(or $(SEED),0)
 
+.PHONY: lifecycle
+lifecycle: ## requests for DURATION (60s), by HTTP and through nginx, while gangway is upgraded and restarted: none may fail
+	GANGWAY_LIFECYCLE=$(or $(DURATION),60s) go test -count=1 -timeout 0 -run 'TestLifecycle$$' -v ./cli
+
 .PHONY: cross
 cross: ## build for macOS and Windows, and vet the tests there
 	GOOS=darwin go build ./... && GOOS=darwin go vet ./...

@@ -49,8 +49,13 @@ the path as PATH_INFO. Requests that come by fcgi, scgi or cgi keep the variable
 given replace them.
 
 Each listener prints "listening on URL" to standard error when it is ready. SIGTERM and SIGINT end the program when the
-requests under way are answered, or after --grace; a second one ends it now. SIGUSR1 reopens the access log. Exit codes:
-0, 1 if something cannot be started or requests were cut, 2 for a wrong command line.`
+requests under way are answered, or after --grace; a second one ends it now. SIGUSR1 reopens the access log. SIGUSR2, and
+SIGHUP without a terminal, has the program that is on disk now take the place of this process, with its listening sockets:
+no connection is refused; a new program that does not get ready changes nothing. Exit codes: 0, 1 if something cannot be
+started or requests were cut, 2 for a wrong command line.
+
+TYPE+fd:NAME is a socket of systemd's that FileDescriptorName= calls so (LISTEN_FDS), TYPE+fd:N descriptor N. To systemd
+gangway says when it is ready, is replaced, stops, and is alive (Type=notify, WatchdogSec=).`
 
 func bridge(c *cli.Context, std streams) error {
 	if c.Args().Present() && !fromWebServer() {
