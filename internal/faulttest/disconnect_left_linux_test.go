@@ -158,12 +158,22 @@ func leftTable(t *testing.T) string {
 	for i := range stubborn {
 		text += "| " + stubborn[i].name + " |"
 		for _, s := range uploads {
-			f := stubborn[i].leftBy(t, s)
-			text += fmt.Sprintf(" %d | %d |", f.told.Milliseconds(), f.ended.Milliseconds())
+			var told, ended []time.Duration
+			for range rounds {
+				f := stubborn[i].leftBy(t, s)
+				told, ended = append(told, f.told), append(ended, f.ended)
+			}
+			text += fmt.Sprintf(" %d | %d |", median(told), median(ended))
 		}
 		text += "\n"
 	}
 	return text
+}
+
+// median returns it in milliseconds.
+func median(all []time.Duration) int64 {
+	slices.Sort(all)
+	return all[len(all)/2].Round(time.Millisecond).Milliseconds()
 }
 
 const leftAbout = `
@@ -185,6 +195,7 @@ php-fpm does not look at what it is sent while a script runs: FCGI_ABORT_REQUEST
 until the script says something, which the end of its connection ends, or has ended. Where gangway knows how many
 requests an application takes at once ("serve", and MaxConns of fastcgi.Client) it goes on counting such a worker as busy,
 for 5 minutes at most, and gives no other request to it.
+
 ## What is left
 
 Behind HTTP/1.1 read by gangway, milliseconds until the application is told, and until nothing of it is left: no process,

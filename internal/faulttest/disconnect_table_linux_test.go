@@ -59,8 +59,7 @@ func (s *scene) measure(t *testing.T) string {
 		}
 		all = append(all, took)
 	}
-	slices.Sort(all)
-	return fmt.Sprint(all[rounds/2].Round(time.Millisecond).Milliseconds())
+	return fmt.Sprint(median(all))
 }
 
 // departureRows has a row for each state and departure, as far as one of the columns knows it.
