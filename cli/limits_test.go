@@ -259,7 +259,10 @@ the log has a line with the attribute ` + "`limit=NAME`" + `; ` + "`--status`" +
   minutes last as long as they like. Nothing is silent too long while the client is the one who does not read; for that it
   has ` + "`write-timeout`" + `. Upgraded connections (WebSocket) have no limit of time.
 - **Addresses.** A proxy in front makes all its clients one address: so ` + "`client-connections`" + ` is off until it is set.
-  127.0.0.1 counts as any other address; clients on Unix sockets have none.
+  127.0.0.1 counts as any other address; clients on Unix sockets have none, and behind a balancer that speaks the PROXY
+  protocol it is theirs that counts.
+- **TLS, HTTP/2 and ` + "`--http net`" + `.** net/http reads them: a connection that is one too many is closed without a status,
+  ` + "`header-timeout`" + ` too has none, and ` + "`write-timeout`" + ` does not exist.
 - Times are checked every now and then: the last four may be up to a quarter of the shortest of them late, never early.
 
 `

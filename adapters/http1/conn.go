@@ -7,13 +7,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/crowd"
 	"github.com/gangway-go/gangway/internal/proxyproto"
 	"github.com/gangway-go/gangway/internal/sockio"
 )
@@ -38,7 +38,7 @@ type conn struct {
 	state    atomic.Int32
 	since    atomic.Int64 // when the wait for a request, or for the rest of one, began
 	refused  error        // why it is not served
-	client   netip.Addr   // whose connections were counted
+	client   crowd.Client // whose connection was counted
 
 	// turn counts the beginnings and ends of requests: it is odd while one is served.
 	turn atomic.Uint64

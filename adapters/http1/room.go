@@ -3,19 +3,18 @@ package http1
 import (
 	"math"
 	"net/http"
-	"net/netip"
 	"time"
 )
 
-// maxConns is how many connections there may be.
-func (s *Server) maxConns() int {
+// MaxConns returns how many connections there may be with a Server.MaxConns of n.
+func MaxConns(n int) int {
 	switch {
-	case s.MaxConns < 0:
+	case n < 0:
 		return math.MaxInt
-	case s.MaxConns == 0:
+	case n == 0:
 		return max(descriptors()/4*3, 1)
 	}
-	return s.MaxConns
+	return n
 }
 
 // maxRefused is how many connections above the limit are told so at once.
@@ -31,7 +30,7 @@ func (s *Server) remember(c *conn) bool {
 			c.refused = refuseFor("connections", http.StatusServiceUnavailable, "%d connections at once", s.most)
 			c.enter(StateClosing)
 		}
-		s.crowded.note(s)
+		s.crowded.Note()
 		if over >= maxRefused {
 			return false
 		}
@@ -74,83 +73,26 @@ func (s *Server) evict() bool {
 	return true
 }
 
-// A tally logs something that may happen often at once, and then how often it did in each second. The server's mu guards
-// it.
-type tally struct {
-	log   func(times int)
-	timer *time.Timer // nil if nothing happened in the last second
-	times int
-}
-
-func (t *tally) note(s *Server) {
-	t.times++
-	if t.timer == nil {
-		t.timer = time.AfterFunc(time.Second, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			t.tell()
-		})
-		t.tell()
-	}
-}
-
-func (t *tally) tell() {
-	if t.times == 0 {
-		t.timer = nil
-		return
-	}
-	t.log(t.times)
-	t.times = 0
-	t.timer.Reset(time.Second)
-}
-
-func (t *tally) stop() {
-	if t.timer != nil {
-		t.timer.Stop()
-	}
-}
-
-// initTallies says what is logged.
+// initTallies says what is logged of what may happen often.
 func (s *Server) initTallies() {
-	s.crowded.log = func(times int) {
+	s.crowded.Tell = func(times int) {
 		s.log().Warn("all connections taken: those that wait for a request are closed for new ones",
-			"limit", "connections", "times", times, "connections", len(s.conns))
+			"limit", "connections", "times", times, "connections", s.most)
 	}
-	s.failed.log = func(times int) {
+	s.failed.Tell = func(times int) {
 		s.log().Error("no connection accepted: those that wait for a request are closed, and it is tried again",
-			"error", s.failure, "times", times, "connections", len(s.conns))
+			"error", s.failure.Load(), "times", times)
 	}
 }
 
 // admit returns why c is not served: there are too many connections, of all clients or of this one.
 func (s *Server) admit(c *conn) error {
-	if c.refused != nil || s.MaxClientConns <= 0 {
+	if c.refused != nil {
 		return c.refused
 	}
-	addr, err := netip.ParseAddr(c.remote.Addr)
-	if err != nil || c.remote.Port == "" { // a Unix socket's
-		return nil
-	}
-	if addr = addr.Unmap().WithZone(""); addr.Is6() {
-		addr = netip.PrefixFrom(addr, 64).Masked().Addr()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.clients[addr] >= s.MaxClientConns {
+	var ok bool
+	if c.client, ok = s.clients.Enter(c.remote.Addr, c.remote.Port); !ok {
 		return refuseFor("client-connections", http.StatusServiceUnavailable, "%d connections of this client", s.MaxClientConns)
 	}
-	s.clients[addr]++
-	c.client = addr
 	return nil
-}
-
-// leave undoes admit. The caller holds mu.
-func (s *Server) leave(c *conn) {
-	if !c.client.IsValid() {
-		return
-	}
-	if s.clients[c.client]--; s.clients[c.client] == 0 {
-		delete(s.clients, c.client)
-	}
-	c.client = netip.Addr{}
 }

@@ -168,7 +168,7 @@ func TestNoRoom(t *testing.T) {
 
 func TestConnectionsOfAClient(t *testing.T) {
 	var log syncBuffer
-	s, addr := start(t, echo, logged(&log), func(s *Server) { s.MaxClientConns = 2 })
+	_, addr := start(t, echo, logged(&log), func(s *Server) { s.MaxClientConns = 2 })
 	first, second := dialFrom(t, "127.0.0.1", addr), dialFrom(t, "127.0.0.1", addr)
 	assert.Equal(t, 200, status(t, first))
 	assert.Equal(t, 200, status(t, second))
@@ -183,12 +183,6 @@ func TestConnectionsOfAClient(t *testing.T) {
 		c := dialFrom(t, "127.0.0.1", addr)
 		defer c.Close()
 		return status(t, c) == 200
-	}, 20*time.Second, 10*time.Millisecond)
-	second.Close()
-	assert.Eventually(t, func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return len(s.clients) <= 1
 	}, 20*time.Second, 10*time.Millisecond)
 }
 
@@ -206,23 +200,7 @@ func TestClientsOfUnixSocketsAreNotCounted(t *testing.T) {
 	assert.NoError(t, s.Shutdown(t.Context()))
 }
 
-func TestAdmitByNetwork(t *testing.T) {
-	s := &Server{MaxClientConns: 1}
-	ln := &failingListener{}
-	require.True(t, s.begun(ln))
-	defer func() { s.over(ln); s.Shutdown(t.Context()) }()
-	admit := func(addr string) bool {
-		return s.admit(&conn{remote: adapters.Endpoint{Addr: addr, Port: "1"}}) == nil
-	}
-	assert.True(t, admit("2001:db8::1"))
-	assert.False(t, admit("2001:db8::ffff"), "the same network")
-	assert.True(t, admit("2001:db8:0:1::1"))
-	assert.True(t, admit("192.0.2.1"))
-	assert.False(t, admit("::ffff:192.0.2.1"), "the same address")
-	assert.True(t, admit("192.0.2.2"))
-}
-
-// TestWriteTimeoutIsNamed: nobody is answered, so the log alone tells.
+// TestLimitsAreNamed: nobody is answered, so the log alone tells.
 func TestLimitsAreNamed(t *testing.T) {
 	var log syncBuffer
 	_, addr := start(t, func(context.Context, *adapters.Request) (*adapters.Response, error) {
@@ -275,7 +253,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(log.String(), "no connection accepted"), log.String())
 	assert.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.Equal(c, 2, strings.Count(log.String(), "no connection accepted"))
-		assert.Regexp(c, `too many open files" times=4 `, log.String())
+		assert.Regexp(c, `too many open files" times=4\b`, log.String())
 	}, 20*time.Second, 10*time.Millisecond)
 	assert.NoError(t, s.Shutdown(t.Context()))
 }

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/crowd"
 )
 
 // A Server lets a [adapters.Handler] answer the requests that come over plain HTTP/1 connections. The fields must not
@@ -51,11 +51,11 @@ type Server struct {
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
-	most      int                       // how many there may be
-	clients   map[netip.Addr]int        // how many each has, if that is limited
-	crowded   tally                     // connections that others had to make room for
-	failed    tally                     // those that could not be accepted
-	failure   error                     // the last reason for that
+	most      int // how many there may be
+	clients   crowd.Clients
+	crowded   crowd.Tally               // connections that others had to make room for
+	failed    crowd.Tally               // those that could not be accepted
+	failure   atomic.Value              // the last reason for that
 	listeners map[net.Listener]struct{} // whose Serve has not returned
 	watch     *watcher
 	ended     chan struct{} // closed when the last connection has, after Shutdown began
@@ -119,9 +119,9 @@ func (s *Server) Serve(ln net.Listener) error {
 // cannotAccept makes room, as descriptors are short most likely, and pauses: longer than pause if there is no room to be
 // made. It returns how long.
 func (s *Server) cannotAccept(err error, pause time.Duration) time.Duration {
+	s.failure.Store(err.Error())
+	s.failed.Note()
 	s.mu.Lock()
-	s.failure = err
-	s.failed.note(s)
 	room := false
 	for range 4 {
 		room = s.evict() || room
@@ -171,8 +171,8 @@ func (s *Server) begun(ln net.Listener) bool {
 	if s.listeners == nil {
 		s.listeners = map[net.Listener]struct{}{}
 		s.conns = map[*conn]struct{}{}
-		s.clients = map[netip.Addr]int{}
-		s.most = s.maxConns()
+		s.clients.Most = s.MaxClientConns
+		s.most = MaxConns(s.MaxConns)
 		s.initTallies()
 		s.ended = make(chan struct{})
 		s.awake = make(chan struct{}, 1)
@@ -196,7 +196,8 @@ func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	s.leave(c)
+	s.clients.Leave(c.client)
+	c.client = crowd.Client{}
 	s.last()
 }
 
@@ -209,8 +210,8 @@ func (s *Server) last() {
 	case <-s.ended:
 	default:
 		close(s.ended)
-		s.crowded.stop()
-		s.failed.stop()
+		s.crowded.Stop()
+		s.failed.Stop()
 		if s.watch != nil {
 			s.watch.close()
 		}

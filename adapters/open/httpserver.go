@@ -21,7 +21,7 @@ import (
 type httpServer struct {
 	http.Server
 	ln       atomic.Pointer[net.Listener]
-	conns    atomic.Int64
+	conns    *netConns
 	draining atomic.Bool
 }
 
@@ -29,7 +29,7 @@ func newHTTPServer(a Address, h adapters.Handler, o ListenOptions) (*httpServer,
 	frontend := &adapters.HTTPFrontend{
 		Handler: h, Log: o.Log, Reporter: o.Reporter, ServerNames: o.serverNames(a), MaxStderr: o.Limits.MaxStderr,
 	}
-	s := &httpServer{}
+	s := &httpServer{conns: newNetConns(&o)}
 	s.Server = http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if s.draining.Load() {
@@ -37,7 +37,7 @@ func newHTTPServer(a Address, h adapters.Handler, o ListenOptions) (*httpServer,
 			}
 			frontend.ServeHTTP(w, r)
 		}),
-		ConnState:         s.count,
+		ConnState:         s.conns.note,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: cmp.Or(o.Limits.HeaderTimeout, http1.DefaultHeaderTimeout),
 		IdleTimeout:       cmp.Or(o.Limits.IdleTimeout, http1.DefaultIdleTimeout),
@@ -61,15 +61,6 @@ func newHTTPServer(a Address, h adapters.Handler, o ListenOptions) (*httpServer,
 	return s, nil
 }
 
-func (s *httpServer) count(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		s.conns.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		s.conns.Add(-1)
-	}
-}
-
 // Serve serves TLS if a certificate was given.
 func (s *httpServer) Serve(ln net.Listener) error {
 	s.ln.Store(&ln)
@@ -86,6 +77,7 @@ func (s *httpServer) Shutdown(ctx context.Context) error {
 		(*ln).Close()
 		s.awaitEnds(ctx)
 	}
+	defer s.conns.crowded.Stop()
 	err := s.Server.Shutdown(ctx)
 	if errors.Is(err, net.ErrClosed) { // it closes the listener again, unless Serve has returned
 		err = nil
@@ -100,7 +92,7 @@ func (s *httpServer) Shutdown(ctx context.Context) error {
 func (s *httpServer) awaitEnds(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, adapters.IdleEnd(ctx))
 	defer cancel()
-	for s.conns.Load() > 0 {
+	for n, _ := s.conns.count(); n > 0; n, _ = s.conns.count() {
 		select {
 		case <-ctx.Done():
 			return

@@ -43,14 +43,22 @@ func (o *ListenOptions) identifying(ln net.Listener) net.Listener {
 
 // withPeer keeps who is really connected, for the requests of a connection that a balancer speaks for.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
+	if p := proxied(c); p != nil {
+		return adapters.WithPeer(ctx, adapters.EndpointOf(p.NetConn().RemoteAddr()))
+	}
+	return ctx
+}
+
+// proxied returns the connection of a balancer that is in c; nil if there is none.
+func proxied(c net.Conn) *proxyproto.Conn {
 	for {
 		switch wrapped := c.(type) {
 		case *proxyproto.Conn:
-			return adapters.WithPeer(ctx, adapters.EndpointOf(wrapped.NetConn().RemoteAddr()))
+			return wrapped
 		case interface{ NetConn() net.Conn }:
 			c = wrapped.NetConn()
 		default:
-			return ctx
+			return nil
 		}
 	}
 }

@@ -117,17 +117,19 @@ func Listen(address string, h adapters.Handler, o ListenOptions) (*Listener, err
 	return l, nil
 }
 
-// Conns returns how many connections there are in each state that http1.State names; nil if the frontend is another one.
-func (l *Listener) Conns() map[string]int {
-	s, ok := l.server.(*http1Server)
-	if !ok {
-		return nil
+// Conns returns how many connections there are in each state, as http1.State and http.ConnState name them; nil if the
+// frontend is none of HTTP.
+func (l *Listener) Conns() (states map[string]int) {
+	switch s := l.server.(type) {
+	case *httpServer:
+		_, states = s.conns.count()
+	case *http1Server:
+		_, states = s.http2.conns.count()
+		for state, n := range s.Server.Conns() {
+			states[state.String()] += n
+		}
 	}
-	conns := map[string]int{}
-	for state, n := range s.Server.Conns() {
-		conns[state.String()] = n
-	}
-	return conns
+	return states
 }
 
 // setAddress makes addr that of the socket.
