@@ -143,8 +143,8 @@ func TestSandbox(t *testing.T) {
 	limit := fmt.Sprintf("cgi-processes=%d", tasks(t)+120)
 	within := c.start(t, "--sandbox", "strict", "--limit", limit, "--limit", "cgi-memory=200m", "--limit", "cgi-cpu=1s",
 		"--limit", "cgi-output=1m")
-	c.write(t, "nothing", `print "WON"`)
-	require.Equal(t, "WON", ask(t, within, "nothing"), "what asks for nothing is not stopped")
+	c.write(t, "limits", "print `ulimit -t; ulimit -n; ulimit -f`")
+	require.Equal(t, "1\n1024\n2097152\n", ask(t, within, "limits"), "also those that are not given")
 	for _, p := range probes {
 		t.Run(p.name, func(t *testing.T) {
 			if p.name == "setuid" && os.Getuid() != 0 {
