@@ -30,12 +30,15 @@ const (
 // an unlinked file, so that the application can do something else.
 //
 // When the budget is used up, clients are held up instead: a request body of known length is passed on as it comes, one
-// of unknown length waits and, after ten seconds, is refused with 503; a response is read as fast as its client takes it.
+// of unknown length waits and, after ten seconds, is refused with 503; a response is read only as fast as its client
+// takes it.
 type Bodies struct {
 	Limit  int64 // spool: bytes of one body that are kept; 0 is DefaultSpoolLimit; 413 for a request body
 	Memory int64 // spool-memory: bytes of all bodies in memory; 0 is DefaultSpoolMemory; 503
 	Disk   int64 // spool-disk: bytes of all bodies in files; 0 is DefaultSpoolDisk; 503
-	Rate   int64 // body-rate: bytes per second of a body that is passed on as it comes; 0 is DefaultBodyRate, below 0 none; 408
+	// Rate is how many bytes per second a client must send of a body that is passed on as it comes (limit body-rate); 0 is
+	// DefaultBodyRate, below 0 none; 408.
+	Rate int64
 
 	once   sync.Once
 	budget spool.Budget
@@ -47,7 +50,7 @@ type BodyMode string
 // The modes.
 const (
 	BodyAuto   BodyMode = "auto"   // as the client is fast or slow
-	BodyStream BodyMode = "stream" // nothing but bodies of unknown length: for applications that talk with their clients
+	BodyStream BodyMode = "stream" // only those of unknown length: for applications that talk with their clients
 	BodySpool  BodyMode = "spool"  // every request body is collected
 )
 

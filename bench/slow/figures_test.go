@@ -45,7 +45,8 @@ func TestFigures(t *testing.T) {
 	fmt.Fprintln(out, "\tothers, quiet\tp50\tp99\tothers, slow clients\tp50\tp99\tmemory\tfiles\tothers, --body stream")
 	for _, http1 := range []string{"own", "net"} {
 		for _, path := range []string{"", "/cgi"} {
-			measure(t, out, append(args, "--http", http1), http1+" "+map[string]string{"": "php-fpm", "/cgi": "CGI"}[path], path, during)
+			name := http1 + " " + map[string]string{"": "php-fpm", "/cgi": "CGI"}[path]
+			measure(t, out, append(args, "--http", http1), name, path, during)
 		}
 	}
 	require.NoError(t, out.Flush())
@@ -66,8 +67,8 @@ func measure(t *testing.T, out *tabwriter.Writer, args []string, name, path stri
 	again, _ := others(g.address, path, otherConnections, during)
 	without := stream(t, args, path, during)
 	calm := max(quiet.quantile(.99), again.quantile(.99))
-	fmt.Fprintf(out, "%s\t%d\t%v\t%v\t%d\t%v\t%v\t+%d MB\t%d MB\t%d\n", name, len(quiet), round(quiet.quantile(.5)), round(calm),
-		len(slow), round(slow.quantile(.5)), round(slow.quantile(.99)), (memory-before)>>20, disk>>20, without)
+	fmt.Fprintf(out, "%s\t%d\t%v\t%v\t%d\t%v\t%v\t+%d MB\t%d MB\t%d\n", name,
+		len(quiet), round(quiet.quantile(.5)), round(calm), len(slow), round(slow.quantile(.5)), round(slow.quantile(.99)), (memory-before)>>20, disk>>20, without)
 	assert.LessOrEqual(t, slow.quantile(.99), factor*calm, name)
 	assert.Less(t, memory-before, int64(spoolMemory), name)
 	assert.Less(t, disk, int64(spoolDisk), name)

@@ -56,7 +56,8 @@ func TestStream(t *testing.T) {
 // When the budget is used up the application waits for its client, which gets everything.
 func TestBudget(t *testing.T) {
 	for _, http1 := range []string{"own", "net"} {
-		g := startGangway(t, append(startApps(t), "--http", http1, "--limit", "spool-disk=100k", "--limit", "spool-memory=1")...)
+		limits := []string{"--http", http1, "--limit", "spool-disk=100k", "--limit", "spool-memory=1"}
+		g := startGangway(t, append(startApps(t), limits...)...)
 		client := &http.Client{Transport: &http.Transport{}}
 		for _, target := range []string{"/fcgi/big", "/fcgi/big?length"} {
 			resp := openBig(t, g.address, target)
