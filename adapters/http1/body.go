@@ -322,6 +322,6 @@ func (x *exchange) bodyFailed(err error) error {
 			Err: fmt.Errorf("%w: the client sent nothing of the body for %v", adapters.ErrTimeout, x.c.s.bodyTimeout()),
 		}
 	}
-	x.ctx.cancel()
+	x.ctx.Cancel(nil)
 	return fmt.Errorf("%w (%v)", errGone, err)
 }

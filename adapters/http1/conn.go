@@ -286,8 +286,7 @@ func (c *conn) Return() { c.release() }
 func (c *conn) fill() error {
 	switch {
 	case c.buf == nil:
-		c.store = readBuffers.Get().(*[readBufferSize]byte)
-		c.buf = c.store[:]
+		c.Lend()
 	case c.r == c.w:
 		c.r, c.w = 0, 0
 	case c.w == len(c.buf) && c.r > 0:

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/lazyctx"
 )
 
 // usualFields is how many fields of a request take no allocation of their own.
@@ -21,7 +23,7 @@ type exchange struct {
 	head   head
 	req    adapters.Request
 	fields [usualFields]adapters.Field
-	ctx    requestContext
+	ctx    lazyctx.Context // ends when the client goes away, the server is closed, or the response is over
 	body   body
 	diag   adapters.StderrLog
 
@@ -35,7 +37,7 @@ type exchange struct {
 
 // exchange serves one request and reports whether the connection can take the next one.
 func (c *conn) exchange(text string) bool {
-	x := &exchange{c: c}
+	x := &exchange{c: c, ctx: lazyctx.Context{Parent: context.Background()}}
 	c.mu.Lock()
 	c.x = x
 	c.mu.Unlock()
@@ -50,7 +52,7 @@ func (c *conn) exchange(text string) bool {
 		return false
 	}
 	defer x.diag.Close()
-	defer x.ctx.cancel()
+	defer x.ctx.Cancel(nil)
 	x.serve()
 	x.body.shut()
 	x.w.release()

@@ -263,7 +263,7 @@ func (s *Server) cut() (busy bool) {
 		c.mu.Lock()
 		busy = busy || !c.current().isIdle()
 		if c.x != nil {
-			c.x.ctx.cancel()
+			c.x.ctx.Cancel(nil)
 		}
 		if c.nc != nil {
 			c.nc.Close()

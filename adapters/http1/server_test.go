@@ -534,27 +534,6 @@ func TestHTTP2IsHandedOver(t *testing.T) {
 	assert.Contains(t, ask(t, addr, http2Preface+"SM\r\n\r\n"), "HTTP/1.1 505 ")
 }
 
-func TestRequestContext(t *testing.T) {
-	var c requestContext
-	assert.NoError(t, c.Err())
-	ran := make(chan struct{}, 2)
-	stop := context.AfterFunc(&c, func() { ran <- struct{}{} })
-	assert.True(t, stop())
-	child, cancel := context.WithCancelCause(&c)
-	defer cancel(nil)
-	context.AfterFunc(child, func() { ran <- struct{}{} })
-	c.cancel()
-	c.cancel()
-	<-ran
-	<-c.Done()
-	assert.ErrorIs(t, child.Err(), context.Canceled)
-	assert.ErrorIs(t, c.Err(), context.Canceled)
-	after, cancelAfter := context.WithCancel(&c)
-	defer cancelAfter()
-	<-after.Done()
-	assert.Empty(t, ran)
-}
-
 func TestAcceptErrors(t *testing.T) {
 	ln := &failingListener{errs: []error{&net.OpError{Op: "accept", Err: os.NewSyscallError("accept", errTooMany)}, errors.New("broken")}}
 	s := &Server{Handler: adapters.HandlerFunc(echo), Log: slog.New(slog.DiscardHandler)}

@@ -89,6 +89,6 @@ func (c *conn) gone(key int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.watched == key && c.x != nil {
-		c.x.ctx.cancel()
+		c.x.ctx.Cancel(nil)
 	}
 }

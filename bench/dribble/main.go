@@ -233,6 +233,9 @@ func measure(address string, d time.Duration) (*result, error) {
 	return r, nil
 }
 
+// spread is the time in which connections are opened: less than header-timeout, and not at once, for so they end.
+const spread = 20 * time.Second
+
 // dribble keeps connections open for ever, each from an address of its own.
 func dribble(address string) {
 	for i := range *conns {
@@ -246,7 +249,7 @@ func dribble(address string) {
 				}
 			}
 		}()
-		time.Sleep(time.Millisecond)
+		time.Sleep(spread / time.Duration(*conns))
 	}
 	select {}
 }
