@@ -100,6 +100,10 @@ dribble: build ## measure what 10,000 connections that never finish a request do
 slow: ## 50 slow uploaders and 50 slow readers before an application with 2 processes: how long others wait, DURATION (10s)
 	GANGWAY_SLOW=$(or $(DURATION),10s) go test -count=1 -timeout 20m -run 'TestFigures$$' ./bench/slow -v
 
+.PHONY: sandbox-cost
+sandbox-cost: ## print what a CGI request costs as another user, under limits and in a sandbox
+	go test -run '^$$' -bench BenchmarkConfinement -benchtime 1000x -count 3 ./cgi
+
 .PHONY: clean
 clean: ## remove what the other targets built
 	rm -rf bin

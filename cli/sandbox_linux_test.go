@@ -41,7 +41,7 @@ var probes = []struct{ name, perl string }{
 		and print "WON"`},
 	{"ptrace", `my $p = fork // exit; $p or sleep 60, exit; print "WON" if syscall($ptrace, 16, $p, 0, 0) == 0; kill 9, $p`},
 	{"setuid", "print 'WON' if `$in/id -u` == 0"},
-	{"descriptor leak", `open F, "<&=3"; print <F>`},
+	{"descriptor leak", `open F, "<&=3"; seek F, 0, 0; print <F>`},
 	{"environment secret", `open F, "/proc/" . getppid . "/environ"; print <F>`},
 	{"escape by symlink", `open F, "$in/link"; print <F>`},
 }
