@@ -91,6 +91,8 @@ func TestBodiesOfRequests(t *testing.T) {
 			notBefore: 650 * time.Millisecond, atOnce: time.Second},
 		{name: "no disk for a body of unknown length", bodies: adapters.Bodies{Disk: 1}, unknown: true,
 			size: 80000, part: 1000, pause: 10 * time.Millisecond, status: 503, limit: "spool-disk"},
+		{name: "no memory for a body of unknown length", bodies: adapters.Bodies{Memory: 1}, unknown: true,
+			size: 100, part: 10, pause: time.Second, status: 503, limit: "spool-memory"},
 		{name: "slow after a fast beginning", size: large, part: 64 << 10, tail: 200, status: 408, limit: "body-rate"},
 		{name: "never too slow", bodies: adapters.Bodies{Rate: -1}, size: large, part: 64 << 10, tail: 200},
 	} {

@@ -26,6 +26,8 @@ var (
 
 	// ErrBudget reports that all bodies together take what they may. Nothing is lost, and there may be room later.
 	ErrBudget = errors.New("spool: no room for the body now")
+	// ErrMemory is the ErrBudget of a body that could not begin.
+	ErrMemory = fmt.Errorf("%w in memory", ErrBudget)
 )
 
 // Body is a body that is complete and can be read again. It is not safe for concurrent use. The zero value is no body;
@@ -131,7 +133,7 @@ func (s *Spool) makeRoom() error {
 			return nil
 		}
 		if size == 0 {
-			return ErrBudget
+			return ErrMemory
 		}
 	}
 	if err := s.store(); err != nil {
