@@ -32,9 +32,9 @@ const DefaultFinishTime = time.Minute
 // OnAbort applies an AbortPolicy to an application. The zero value is Abort, which costs nothing. Its
 // fields must not change once Wrap was called.
 //
-// An application that runs on counts as busy: it keeps its process, connection or place in a pool until it ends. Time
-// limits hold on as long as it has not begun to answer. A request that has not come whole, because its client left
-// within the body, is aborted all the same: nobody wants half of it. So is one over an upgraded connection.
+// An application that runs on counts as busy: it keeps its process, connection or place in a pool until it ends. Limits
+// outside of it see a request that has ended. A request that has not come whole, because its client left within the
+// body, is aborted all the same: nobody wants half of it. So is one over an upgraded connection.
 type OnAbort struct {
 	Policy AbortPolicy
 	Time   time.Duration // of Finish; 0 means DefaultFinishTime

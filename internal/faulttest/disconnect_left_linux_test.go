@@ -187,9 +187,9 @@ const leftAbout = `
 | finish, finish:TIME | goes on for a minute, or TIME, and what it answers is dropped; then it is told |
 | ignore | is never told, and runs to its end: PHP's "ignore_user_abort" |
 
-It counts as busy as long as it runs on: its process, connection or place in a pool is nobody else's. Limits of time hold
-on as long as it has not begun to answer. A request whose body has not come whole is aborted in any case. When gangway
-stops, applications that run on have the time of "--grace".
+It counts as busy as long as it runs on: its process, connection or place in a pool is nobody else's. No limit of time but
+that of finish holds for it then. A request whose body has not come whole is aborted in any case. When gangway stops,
+applications that run on have the time of "--grace".
 
 php-fpm does not look at what it is sent while a script runs: FCGI_ABORT_REQUEST reaches nobody, and the worker is busy
 until the script says something, which the end of its connection ends, or has ended. Where gangway knows how many
