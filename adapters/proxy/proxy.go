@@ -58,6 +58,12 @@ func (h *Handler) Serve(ctx context.Context, req *adapters.Request) (*adapters.R
 	}
 	req.Trace.Attempt(x.addr)
 	resp, err := transport.RoundTrip(out)
+	for i := 0; err == nil && x.stale(); i++ {
+		if resp.Body.Close(); x.body != nil || i == maxStale {
+			return nil, x.bad(errStale)
+		}
+		resp, err = transport.RoundTrip(out)
+	}
 	x.endInterim()
 	if err != nil {
 		return nil, x.failed(err)
@@ -73,6 +79,7 @@ type exchange struct {
 	upgrade  string       // the protocol that the client wants to change to
 	body     *requestBody // nil without a body
 	answered atomic.Bool  // a byte of the response came
+	conn     atomic.Pointer[conn]
 
 	headerLimit int64 // bytes of the response header, and of the interim ones before it
 
@@ -173,8 +180,13 @@ func (x *exchange) trace() *httptrace.ClientTrace {
 	t := &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			x.req.Trace.Mark(adapters.Assigned)
+			conn := connOf(info.Conn)
+			if conn != nil && info.Reused {
+				conn.lent.Store(true)
+			}
+			x.conn.Store(conn)
 			if x.body != nil {
-				x.body.sendTo(info.Conn)
+				x.body.sendTo(conn)
 			}
 		},
 		WroteHeaders: func() { x.req.Trace.Mark(adapters.Sent) },
@@ -196,7 +208,7 @@ func (x *exchange) interim(status int, h textproto.MIMEHeader) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.over {
+	if x.over || x.stale() {
 		return adapters.ErrAborted
 	}
 	header := adapters.HeaderFrom(http.Header(h))
@@ -207,6 +219,21 @@ func (x *exchange) interim(status int, h textproto.MIMEHeader) error {
 		return adapters.LongHeader(x.headerLimit)
 	}
 	return x.req.Informational(status, adapters.StripHopByHop(header))
+}
+
+// maxStale is how many connections with stale responses are given up for one request.
+const maxStale = 100
+
+var errStale = errors.New("a response came before its request was sent")
+
+// stale reports whether a response came on a connection on which nothing of the request was written, and then closes that.
+func (x *exchange) stale() bool {
+	c := x.conn.Load()
+	if c == nil || !c.lent.Load() {
+		return false
+	}
+	c.Close()
+	return true
 }
 
 func (x *exchange) endInterim() {

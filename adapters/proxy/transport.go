@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
@@ -42,11 +44,49 @@ func NewTransport(dial func(ctx context.Context, network, address string) (net.C
 
 var sharedTransport = sync.OnceValue(func() *http.Transport { return NewTransport(nil) })
 
-// A conn says when it was closed.
+// A conn says when it was closed, and keeps a request from being answered by what an application has sent behind the
+// response before: net/http notices that, but lends the connection to the next request meanwhile.
 type conn struct {
 	net.Conn
 	once sync.Once
 	gone chan struct{}
+
+	reading atomic.Bool // somebody waits for bytes: net/http, which then has none left
+	lent    atomic.Bool // to a request that has written nothing yet
+}
+
+// connOf returns the conn that c is, or that is beneath its TLS; nil if there is none.
+func connOf(c net.Conn) *conn {
+	if wrapped, ok := c.(interface{ NetConn() net.Conn }); ok { // *tls.Conn
+		c = wrapped.NetConn()
+	}
+	ours, _ := c.(*conn)
+	return ours
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	c.reading.Store(true)
+	defer c.reading.Store(false)
+	return c.Conn.Read(p)
+}
+
+// Write implements net.Conn. The first bytes of a request wait until nothing is left of what came before.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.lent.Load() {
+		for i := 0; !c.reading.Load(); i++ {
+			select {
+			case <-c.gone:
+				return 0, net.ErrClosed
+			default:
+			}
+			if runtime.Gosched(); i > 100 {
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+		c.lent.Store(false)
+	}
+	return c.Conn.Write(p)
 }
 
 // Close implements net.Conn.
@@ -71,15 +111,11 @@ type requestBody struct {
 }
 
 // sendTo notes the connection that the body goes to.
-func (b *requestBody) sendTo(c net.Conn) {
-	if wrapped, ok := c.(interface{ NetConn() net.Conn }); ok { // *tls.Conn
-		c = wrapped.NetConn()
-	}
+func (b *requestBody) sendTo(c *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.gone = nil
-	if ours, ok := c.(*conn); ok {
-		b.gone = ours.gone
+	if b.gone = nil; c != nil {
+		b.gone = c.gone
 	}
 }
 
