@@ -61,7 +61,7 @@ var Left = []Class{
 			"/.git//config",
 			"/.git/../.git/config", "/dir/%2eenv", "/.%65nv", "/.env/", "/.env?x", "/.env;x", "/.hidden/x.php/y",
 			"/.git/config/x.php",
-			"/.hidden/", "/.x.php", "/.x.php/y", "/dir/..%2f.env", `/dir\.env`)},
+			"/.hidden/", "/.x.php", "/.x.php/y", "/.git/hooks/update.sample", "/dir/..%2f.env", `/dir\.env`)},
 	{"copies of scripts", "editors, tools and people leave them, with an extension that nobody runs", sourceWins,
 		targets("/copy.php~", "/copy.php.bak", "/copy.php.old", "/copy.php.orig", "/copy.php.save", "/copy.php.swp",
 			"/copy.php.tmp",

@@ -80,8 +80,8 @@ var (
 		"copy.php.dist", "copy.php.BAK", "copy.PHP~", "copy.php.bak~", "#copy.php#", "copy.php.rej", "copy.php ",
 		"copy.php.",
 		"copy.php.new", "copy.php.backup", "copy.php.copy", "upper.PHP", "lib.inc", "lib.phtml", "lib.phps", "lib.php3",
-		"lib.php5", "lib.php7", "lib.pht", "lib.phar", "lib.INC", ".hidden/x.php", ".x.php",
-	}
+		"lib.php5", "lib.php7", "lib.pht", "lib.phar", "lib.INC"}
+	hiddenScripts = []string{".hidden/x.php", ".x.php", ".git/hooks/update.sample"}
 	// links are symbolic; @ stands for the folder around the root.
 	links = map[string]string{
 		"in.txt": "text.txt", "in.php": "app.php", "indir": "dir", "up.txt": "dir/../text.txt", "inchain.txt": "in.txt",
@@ -107,6 +107,9 @@ func Build(base string, l Language, write func(string, []byte, os.FileMode) erro
 	}
 	for _, name := range copies {
 		b.write("www/"+name, b.source("/"+name), 0o644)
+	}
+	for _, name := range hiddenScripts {
+		b.write("www/"+name, b.source("/"+name), 0o755)
 	}
 	for _, name := range uploads {
 		b.write("www/"+name, l.upload(name), 0o644)

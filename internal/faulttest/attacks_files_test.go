@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/middleware"
+	"github.com/gangway-go/gangway/adapters/open"
 	"github.com/gangway-go/gangway/adapters/static"
 	"github.com/gangway-go/gangway/internal/attacks"
 )
@@ -108,4 +110,43 @@ func TestAttacksRace(t *testing.T) {
 	swapping.Wait()
 	t.Logf("%d times the file inside", inside)
 	assert.NotZero(t, inside)
+}
+
+// TestAttacksOptions: with options that loosen or change what a path means, nothing else gets loose.
+func TestAttacksOptions(t *testing.T) {
+	for _, tt := range []struct {
+		name, front string
+		options     func(root string) open.AppOptions
+		php         func(*testing.T) string
+		loose       []string // classes of attacks that the option lets through
+	}{
+		{"links may lead out", "", func(root string) open.AppOptions {
+			return open.AppOptions{Root: root, FollowSymlinks: true}
+		}, phpFPM, []string{"links that lead out"}},
+		{"front controller and files", "/index.php", func(root string) open.AppOptions {
+			return open.AppOptions{Root: root, Script: "index.php", Static: true}
+		}, phpFPM, nil},
+		// Here php-fpm decides what is there, and follows links and opens pipes.
+		{"the folder is elsewhere", "", func(root string) open.AppOptions {
+			return open.AppOptions{Root: root, LocalRoot: root + "/none"}
+		}, func(t *testing.T) string { return "fcgi+unix://" + plainFPM(t) },
+			[]string{"links that lead out", "neither file nor folder"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			root := buildFort(t, attacks.PHP)
+			s := gangwayOn(t, open.ListenOptions{}, tt.php(t), tt.options(root), guard)
+			v := &visitor{t: t, site: s, wait: patience}
+			defer v.close()
+			for _, c := range allClasses {
+				if slices.Contains(tt.loose, c.Name) {
+					continue
+				}
+				for _, a := range c.Attacks {
+					got := v.ask(a.Request())
+					assert.Equal(t, attacks.Safe, attacks.Judge(a, got.body, tt.front), "%s: %.200q: %.200q", c.Name, a.Request(),
+						got.body)
+				}
+			}
+		})
+	}
 }
