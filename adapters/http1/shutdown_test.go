@@ -109,10 +109,13 @@ func TestShutdownServesWhatIsAccepted(t *testing.T) {
 		defer s.mu.Unlock()
 		return len(s.listeners) == 1
 	}, 20*time.Second, time.Millisecond)
+	done := shutDown(t, s)
+	time.Sleep(50 * time.Millisecond)
+	require.Empty(t, done)
 	io.WriteString(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-	require.NoError(t, s.Shutdown(t.Context()))
 	b, err := io.ReadAll(client)
 	require.NoError(t, err)
 	assert.Contains(t, string(b), "GET / ")
+	require.NoError(t, <-done)
 	assert.ErrorIs(t, <-served, net.ErrClosed)
 }
