@@ -23,9 +23,13 @@ func InNetworks(networks []netip.Prefix, addr string) bool {
 }
 
 // PeerVars returns the variables that keep who really is connected, where Remote is another because a trusted proxy says
-// so: REALIP_REMOTE_ADDR and REALIP_REMOTE_PORT, as nginx calls it.
+// so: REALIP_REMOTE_ADDR and, if it has one, REALIP_REMOTE_PORT, as nginx calls it.
 func PeerVars(peer Endpoint) []Var {
-	return []Var{{"REALIP_REMOTE_ADDR", peer.Addr}, {"REALIP_REMOTE_PORT", peer.Port}}
+	vars := []Var{{"REALIP_REMOTE_ADDR", peer.Addr}, {"REALIP_REMOTE_PORT", peer.Port}}
+	if peer.Port == "" {
+		vars = vars[:1:1]
+	}
+	return vars
 }
 
 type peerKey struct{}
