@@ -234,7 +234,11 @@ func (c *client) ask(v *visit) error {
 		from = &slowReader{from, max(len(v.answer())/20, 1)}
 	}
 	body, err := io.ReadAll(from)
-	if found := stranger(body, resp.Header.Get("X-Nonce"), v.nonce); found != "" {
+	field := resp.Header.Get("X-Nonce")
+	if err == nil && resp.StatusCode == http.StatusOK && v.kind != echo && field == v.nonce && string(body) == v.answer() {
+		return nil
+	}
+	if found := stranger(body, field, v.nonce); found != "" {
 		return fmt.Errorf("%w: it has the nonce %s of another request", errAnswer, found)
 	}
 	switch {
@@ -246,13 +250,9 @@ func (c *client) ask(v *visit) error {
 		return fmt.Errorf("%w: status %d: %.200q", errAnswer, resp.StatusCode, body)
 	case v.kind == echo:
 		return v.checkEcho(string(body))
-	case resp.Header.Get("X-Nonce") != v.nonce:
-		return fmt.Errorf("%w: X-Nonce: %q", errAnswer, resp.Header.Get("X-Nonce"))
-	case string(body) != v.answer():
-		return fmt.Errorf("%w: %d bytes instead of %d: %.200q … %q", errAnswer, len(body), len(v.answer()), body,
-			body[max(0, len(body)-100):])
 	}
-	return nil
+	return fmt.Errorf("%w: X-Nonce %q, %d bytes, not %d: %.200q … %q", errAnswer, field, len(body), len(v.answer()),
+		body, body[max(0, len(body)-100):])
 }
 
 var nonces = regexp.MustCompile(`nonce=(\d+\.\d+\.[0-9a-f]{8})`)

@@ -54,12 +54,15 @@ var fates = []string{"none", "close", "stall", "trickle"}
 // A cutConn meets its fate when so many bytes are written.
 type cutConn struct {
 	net.Conn
+	mu   sync.Mutex
 	fate string
 	left int
 }
 
 // Write implements net.Conn.
 func (c *cutConn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.fate == "none" || len(b) <= c.left {
 		c.left -= min(c.left, len(b))
 		return c.Conn.Write(b)
