@@ -12,10 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters/apps"
+	"github.com/gangway-go/gangway/cgi"
 	"github.com/gangway-go/gangway/internal/testlog"
 )
 
-// Started by root, an application runs as the owner of its folder.
+// Started by root, an application runs as the owner of its folder, unless somebody is named.
 func TestOwner(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can become somebody else")
@@ -37,17 +38,21 @@ echo "$m[1] $m[2]";`
 		tests = append(tests, test{name, "index.php", php, program, apps.PHP})
 	}
 	for _, tt := range tests {
-		for _, owner := range []int{0, 65534} {
-			t.Run(fmt.Sprintf("%s of %d", tt.name, owner), func(t *testing.T) {
+		for _, as := range []struct {
+			owner int
+			user  string
+			want  int
+		}{{0, "", 0}, {65534, "", 65534}, {65534, cgi.Self, 0}, {0, "40123:40123", 40123}} {
+			t.Run(fmt.Sprintf("%s of %d as %s", tt.name, as.owner, as.user), func(t *testing.T) {
 				dir := folder(t, tt.file, tt.text)
-				require.NoError(t, os.Chown(dir, owner, owner))
+				require.NoError(t, os.Chown(dir, as.owner, as.owner))
 				require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
 				log := new(testlog.Buffer)
 				o := options(log)
-				o.Programs = map[apps.Kind]string{tt.kind: tt.program}
+				o.Programs, o.User = map[apps.Kind]string{tt.kind: tt.program}, as.user
 				status, body := startApp(t, "", dir, o).get("/")
 				assert.Equal(t, 200, status, log)
-				assert.Equal(t, fmt.Sprintf("%d %d", owner, owner), body)
+				assert.Equal(t, fmt.Sprintf("%d %d", as.want, as.want), body)
 			})
 		}
 	}
