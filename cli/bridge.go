@@ -116,7 +116,7 @@ func (g *gateway) addRoute(host, prefix, url string, o open.AppOptions) error {
 	if slices.ContainsFunc(g.routes, func(r route) bool { return r.host == host && r.prefix == prefix }) {
 		return usage("two applications for %s/: give each a prefix of its own", host+prefix)
 	}
-	o.Wrap = g.bodies.Wrap(g.bodyMode(host + prefix))
+	o.Wrap = g.bodies.Wrap(g.bodyModes.of(host + prefix))
 	app, err := open.Open(url, o)
 	if err != nil {
 		return err

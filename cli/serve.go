@@ -86,7 +86,7 @@ func serve(c *cli.Context, std streams) error {
 		return err
 	}
 	f := &folder{kind: kind, dir: dir, log: s.app.Log, vars: s.app.Vars, limits: s.limits, confine: s.confine}
-	f.wrap = s.bodies.Wrap(s.bodyMode(""))
+	f.wrap = s.bodies.Wrap(s.bodyModes.of(""))
 	g.routes = []route{{url: dir, app: f, http: f, given: adapters.HandlerFunc(f.serveGiven)}}
 	if err := g.addMounts(); err != nil {
 		return err

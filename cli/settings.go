@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +31,7 @@ type settings struct {
 	limits    *limits
 	confine   confinement
 	bodies    *adapters.Bodies
-	bodyModes map[string]adapters.BodyMode // by [HOST]/PREFIX; "" for all others
+	bodyModes perApp[adapters.BodyMode]
 	trust     trust
 	accessLog string
 	auth      []adapters.Middleware
@@ -58,7 +57,7 @@ func newSettings(c *cli.Context, std streams) (*settings, error) {
 		func() error { s.app, err = appOptions(c); return err },
 		func() error { return s.parseConfinement(c) },
 		func() error { return s.parseMounts(c.StringSlice("mount")) },
-		func() error { return s.parseBodies(c.StringSlice("body")) },
+		func() error { return s.parseBodies(c) },
 		func() error { return s.parseListener(c) },
 		func() error { return s.parseAuth(c) },
 		func() error { return s.parseTrust(c) },
@@ -153,31 +152,14 @@ func (s *settings) parseMounts(values []string) error {
 	return nil
 }
 
-// parseBodies reads MODE or [HOST]/PREFIX=MODE.
-func (s *settings) parseBodies(values []string) error {
-	s.bodies, s.bodyModes = s.limits.bodies(), map[string]adapters.BodyMode{"": adapters.BodyAuto}
-	modes := []adapters.BodyMode{adapters.BodyAuto, adapters.BodyStream, adapters.BodySpool}
-	for _, v := range values {
-		where, name, one := strings.Cut(v, "=")
-		if !one {
-			where, name = "", v
-		}
-		mode := adapters.BodyMode(name)
-		known := func(m mount) bool { return m.host+m.prefix == strings.TrimSuffix(where, "/") }
-		switch {
-		case !slices.Contains(modes, mode):
-			return usage("--body %s: write auto, stream or spool", v)
-		case one && !slices.ContainsFunc(s.mounts, known):
-			return usage("--body %s: there is no --mount %s", v, where)
-		}
-		s.bodyModes[strings.TrimSuffix(where, "/")] = mode
-	}
-	return nil
-}
-
-// bodyMode returns the mode of the application that is mounted there.
-func (s *settings) bodyMode(where string) adapters.BodyMode {
-	return cmp.Or(s.bodyModes[where], s.bodyModes[""])
+// parseBodies reads what slow clients do to applications.
+func (s *settings) parseBodies(c *cli.Context) (err error) {
+	s.bodies = s.limits.bodies()
+	s.bodyModes, err = readPerApp(s, c, "body", "auto", func(v string) (adapters.BodyMode, bool) {
+		mode := adapters.BodyMode(v)
+		return mode, mode == adapters.BodyAuto || mode == adapters.BodyStream || mode == adapters.BodySpool
+	})
+	return err
 }
 
 func (s *settings) parseListener(c *cli.Context) error {
