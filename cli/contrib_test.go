@@ -70,9 +70,12 @@ func runSnippet(t *testing.T, command string) {
 	for _, arg := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(command, -1) {
 		args = append(args, strings.Trim(arg, "'"))
 	}
-	if i := slices.Index(args, "--socket-mode"); i >= 0 {
-		args = slices.Delete(args, i, i+2)
+	for _, flag := range []string{"--socket-mode", "--user"} {
+		if i := slices.Index(args, flag); i >= 0 {
+			args = slices.Delete(args, i, i+2)
+		}
 	}
+	args = append(args, "--user", "self") // whom the programs belong to
 	if regexp.MustCompile(`--(from|listen) \w+\+unix:`).MatchString(command) {
 		args = append(args, "--socket-mode", "0666") // for who the web server runs as
 	}
