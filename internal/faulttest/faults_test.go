@@ -32,8 +32,8 @@ import (
 	"github.com/gangway-go/gangway/internal/peer"
 )
 
-// faultsAtOnce is how many faults are tried at once, but those that stall, which do nothing but wait.
-const faultsAtOnce = 8
+// faultsAtOnce is how many faults are tried at once, and how many of those that stall, which do nothing but wait.
+const faultsAtOnce = 6
 
 // silenceLimit is the limit of faults that are about silence: on a busy machine what is no silence must not take as long.
 // The others have enough.
@@ -71,21 +71,21 @@ func TestFaults(t *testing.T) {
 // A faultGroup tries several faults at once. The zero value is ready.
 type faultGroup struct {
 	sync.WaitGroup
-	slots chan struct{}
+	busy, silent chan struct{}
 }
 
-// try calls fn, as soon as there is room unless it will only wait.
+// try calls fn as soon as there is room. Those that only wait do not keep others waiting.
 func (g *faultGroup) try(play string, fn func()) {
-	if g.slots == nil {
-		g.slots = make(chan struct{}, faultsAtOnce)
+	if g.busy == nil {
+		g.busy, g.silent = make(chan struct{}, faultsAtOnce), make(chan struct{}, faultsAtOnce)
 	}
+	slots := g.busy
 	if strings.Contains(play, "stall") {
-		g.Go(fn)
-		return
+		slots = g.silent
 	}
-	g.slots <- struct{}{}
 	g.Go(func() {
-		defer func() { <-g.slots }()
+		slots <- struct{}{}
+		defer func() { <-slots }()
 		fn()
 	})
 }
