@@ -72,6 +72,7 @@ func Lies(root string) (all []Told) {
 	for _, name := range []string{
 		"/etc/passwd", base + "/outside/evil.php", base + "/outside/secret.txt", root + "/../outside/evil.php",
 		root + "/dir/../../outside/evil.php", "../outside/evil.php", "www/../outside/evil.php", "", "/", ".", "..",
+		".env", ".git/config",
 		root + "-secret/x.php", root + "/../www-secret/x.php", base + "/www-secret/x.php", root + "//../outside/evil.php",
 		"proxy:fcgi://localhost" + base + "/outside/evil.php", "proxy:fcgi://localhost/../outside/evil.php",
 		"proxy:fcgi://" + base + "/outside/evil.php", "proxy:unix:/x|fcgi://localhost/etc/passwd", root + "/out.php",
