@@ -142,11 +142,11 @@ func spoolError(err error) error {
 	case errors.Is(err, spool.ErrTooLarge):
 		return &Error{Op: "spool", Limit: "spool", Err: fmt.Errorf("%w: %w", ErrTooLarge, err)}
 	case errors.Is(err, spool.ErrBudget):
-		limit := "spool-disk"
+		busy := &Error{Op: "spool", Limit: "spool-disk", RetryAfter: time.Second, Err: fmt.Errorf("%w: %w", ErrBusy, err)}
 		if errors.Is(err, spool.ErrMemory) {
-			limit = "spool-memory"
+			busy.Limit = "spool-memory"
 		}
-		return &Error{Op: "spool", Limit: limit, RetryAfter: time.Second, Err: fmt.Errorf("%w: %w", ErrBusy, err)}
+		return busy
 	case errors.Is(err, spool.ErrStorage):
 		return &Error{Op: "spool", Status: http.StatusInsufficientStorage, Err: err}
 	case StatusOf(err) == http.StatusInternalServerError: // the frontend's own reading error
