@@ -54,8 +54,7 @@ func (s *Files) Serve(_ context.Context, req *adapters.Request) (*adapters.Respo
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("static: %w: %q is not beneath %q", adapters.ErrDeclined, req.Path(), s.Prefix)
-	case adapters.EncodedSeparator(req.URI) || adapters.HiddenPath(path),
-		path != "" && path[0] != '/': // a web server has divided it so
+	case adapters.EncodedSeparator(req.URI) || adapters.HiddenPath(path):
 		return nil, fmt.Errorf("static: %w: %q", adapters.ErrNotFound, path)
 	}
 	f, err := s.find(path)
