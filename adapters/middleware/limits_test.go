@@ -258,15 +258,15 @@ func TestLimitsOfTime(t *testing.T) {
 func TestLimitsOfTimeLeave(t *testing.T) {
 	noWhole := *patience
 	noWhole.RequestTimeout = 0
-	stream := adapters.HandlerFunc(func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
+	stream := adapters.HandlerFunc(func(ctx context.Context, _ *adapters.Request) (*adapters.Response, error) {
 		time.Sleep(59 * time.Second) // a long poll
-		return &adapters.Response{Status: 200, Body: &testBody{Reader: slowBody(100, 3*time.Minute)}}, nil
+		return &adapters.Response{Status: 200, Body: &testBody{Reader: unlessOver(ctx, slowBody(100, 3*time.Minute))}}, nil
 	})
-	echo := adapters.HandlerFunc(func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
-		return &adapters.Response{Status: 200, Body: &testBody{Reader: req.Body}}, nil
+	echo := adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+		return &adapters.Response{Status: 200, Body: &testBody{Reader: unlessOver(ctx, req.Body)}}, nil
 	})
-	upgraded := adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) {
-		return &adapters.Response{Status: 101, Body: &testBody{Reader: slowBody(1, 2*time.Hour)}}, nil
+	upgraded := adapters.HandlerFunc(func(ctx context.Context, _ *adapters.Request) (*adapters.Response, error) {
+		return &adapters.Response{Status: 101, Body: &testBody{Reader: unlessOver(ctx, slowBody(1, 2*time.Hour))}}, nil
 	})
 	tests := []struct {
 		name string
@@ -304,6 +304,17 @@ func TestLimitsOfTimeLeave(t *testing.T) {
 			})
 		}
 	}
+}
+
+// unlessOver reads r as long as ctx lasts, as a backend does.
+func unlessOver(ctx context.Context, r io.Reader) io.Reader {
+	return readerFunc(func(b []byte) (int, error) {
+		n, err := r.Read(b)
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		return n, err
+	})
 }
 
 type readerFunc func([]byte) (int, error)
