@@ -20,9 +20,9 @@ import (
 // filled in, or to Files if it is for a file that is no script. The longest prefix of the path that is a regular file
 // beneath the root is SCRIPT_NAME and the rest PATH_INFO; nothing is guessed. What [HiddenPath] hides does not exist, nor
 // do the sources of scripts: a script's name in another case, copies that editors and people leave beside it ("x.php~",
-// "x.php.bak"), and files that only PHP may read (".inc", ".phtml"). No symbolic link leads out of the root unless
-// FollowSymlinks says so. The application opens SCRIPT_FILENAME itself: whoever can change links in the root can change
-// them in between.
+// "x.php.bak"), and where ".php" is a script, files that only PHP may read (".inc", ".phtml"). No symbolic link leads out
+// of the root unless FollowSymlinks says so. The application opens SCRIPT_FILENAME itself: whoever can change links in
+// the root can change them in between.
 //
 // The path is Script.PathInfo of the request. What is Script.Name already ([Mount]) stays in front of SCRIPT_NAME.
 //
@@ -162,9 +162,9 @@ var copyEnds = []string{
 	"~", "#", ".", " ", ".bak", ".backup", ".copy", ".dist", ".new", ".old", ".orig", ".rej", ".save", ".swo", ".swp", ".tmp",
 }
 
-// phpEnds are extensions of files that only PHP may read.
+// phpEnds are extensions of files that only PHP may read, where PHP runs.
 var phpEnds = []string{
-	".inc", ".phar", ".php", ".php3", ".php4", ".php5", ".php7", ".php8", ".phps", ".pht", ".phtml",
+	".inc", ".phar", ".php3", ".php4", ".php5", ".php7", ".php8", ".phps", ".pht", ".phtml",
 }
 
 // isSource reports whether the file called name, which is no script, may be the source of one.
@@ -176,7 +176,8 @@ func (s *ScriptResolver) isSource(name string) bool {
 			name = strings.TrimSuffix(name, e)
 		}
 	}
-	return s.isScript(name) || slices.ContainsFunc(phpEnds, func(end string) bool { return strings.HasSuffix(name, end) })
+	isPHP := func(end string) bool { return strings.HasSuffix(name, end) }
+	return s.isScript(name) || s.isScript("x.php") && slices.ContainsFunc(phpEnds, isPHP)
 }
 
 func (s *ScriptResolver) script(name, pathInfo string) Target {

@@ -138,6 +138,7 @@ func TestScriptResolverOptions(t *testing.T) {
 			Target{Script: Script{"/x/index.php", "", "/app/x/index.php", "/app"}}},
 		{"no local root: what follows a script", &ScriptResolver{Root: "/app", LocalRoot: missing}, "/x.php/.y",
 			Target{Script: Script{"/x.php", "/.y", "/app/x.php", "/app"}}},
+		{"no PHP", &ScriptResolver{Root: root, Ext: []string{".cgi"}, Files: says("f")}, "/a.phtml", Target{File: true}},
 		{"a letter that folds", &ScriptResolver{Root: root, Ext: []string{".psp"}, Index: []string{}, Script: "f",
 			Files: says("f")}, "/a.p\u017fp", Target{Script: Script{"/f", "", root + "/f", root}}},
 		{"no local root: front controller", &ScriptResolver{Root: "/app", LocalRoot: missing, Script: "f.php"}, "/x",

@@ -266,7 +266,8 @@ func TestRuleF(t *testing.T) {
 			return adapters.Reply(200, "text/plain", ""), nil
 		}))
 	for _, tt := range []struct{ name, base, prefix, target, want string }{
-		{"as it is", "", "", "/a%2Fb/../c?d=%20", "/a%2Fb/../c?d=%20"},
+		{"as it is", "", "", "//a%2Fb//c?d=%20", "//a%2Fb//c?d=%20"},
+		{"dot segments", "", "", "/a/./b/../c%20", "/a/./b/../c%20"},
 		{"behind a path", "/base%20x/", "", "/a%2Fb?c", "/base%20x/a%2Fb?c"},
 		{"prefix stays", "", "/api", "/api/x", "/api/x"},
 	} {
