@@ -6,6 +6,8 @@
 // becomes an argument: the search-string of section 4.4 is not passed. A response may begin with a status line instead
 // of a Status field, as that of a script with a non-parsed header (section 5) does.
 //
+// Whom a script runs as, what it takes and what it is kept from are User, [Limits] and [Sandbox] of a Script.
+//
 // What CGI cannot say: a response without Content-Length looks complete when its script ends too early by itself. There
 // are no trailers and no upgrades.
 package cgi
@@ -57,8 +59,8 @@ type Script struct {
 	// SpoolLimit bounds a request body of unknown length, in bytes; 0 is adapters.DefaultSpoolLimit. It is read to its end
 	// before the script starts, since the script needs CONTENT_LENGTH.
 	SpoolLimit int64
-	// User is who scripts run as: "USER" or "USER:GROUP", names or numbers, [Self] or [Owner]. Empty is Self. Another user
-	// needs Unix, and that this process is root.
+	// User is who scripts run as: "USER" or "USER:GROUP", names or numbers, [Self] or [Owner]. Empty is Self, also for
+	// root: gangway itself takes Owner then. Another user needs Unix, and that this process is root.
 	User string
 	// Sandbox keeps scripts from more; Limits bound what they take.
 	Sandbox Sandbox
