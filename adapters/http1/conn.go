@@ -30,6 +30,7 @@ type conn struct {
 
 	store    *[readBufferSize]byte // what buf is a part of; nil if it is larger, or if there is none
 	buf      []byte
+	part     []byte    // of a head, while the connection holds no buffer
 	r, w     int       // buf[r:w] was read and not used yet
 	deadline time.Time // of reading, as last set
 	writeEnd time.Time // of writing, as last set
@@ -230,7 +231,7 @@ func (c *conn) readHead() (string, error) {
 			c.enter(StateHeader)
 			hurried = true
 		}
-		if err := c.fill(); errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := c.fillHead(); errors.Is(err, os.ErrDeadlineExceeded) {
 			return "", refuseFor("header-timeout", http.StatusRequestTimeout, "header not complete after %v", c.s.headerTimeout())
 		} else if err != nil {
 			return "", errIdle
@@ -273,11 +274,28 @@ func (c *conn) firstBytes() error {
 	return err
 }
 
-// Lend gives the buffer for what comes, and Return takes it back if nothing came.
+// fillHead is fill while the connection holds no buffer, but what has come: it may be all for a long time.
+func (c *conn) fillHead() error {
+	if c.store == nil || c.w-c.r > readBufferSize/4 {
+		return c.fill()
+	}
+	c.part = append(c.part[:0], c.buf[c.r:c.w]...)
+	c.release()
+	n, err := c.nc.ReadLent(c)
+	c.part = c.part[:0]
+	if err != nil {
+		return early(err)
+	}
+	c.w += n
+	return nil
+}
+
+// Lend gives the buffer for what comes, with what has come before it, and Return takes it back if nothing came.
 func (c *conn) Lend() []byte {
 	c.store = readBuffers.Get().(*[readBufferSize]byte)
 	c.buf = c.store[:]
-	return c.buf
+	c.w = copy(c.buf, c.part)
+	return c.buf[c.w:]
 }
 
 func (c *conn) Return() { c.release() }
