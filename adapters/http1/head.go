@@ -2,39 +2,11 @@ package http1
 
 import (
 	"bytes"
-	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/gangway-go/gangway/adapters"
 )
-
-// A refusal is why a message is not served, and with which status. The connection ends with it.
-type refusal struct {
-	status int
-	reason string
-	limit  string // that was reached; empty if it was none
-}
-
-func (r *refusal) Error() string {
-	if r.limit != "" {
-		return "http1: " + r.reason + " (limit " + r.limit + ")"
-	}
-	return "http1: " + r.reason
-}
-
-func refuse(status int, format string, args ...any) error {
-	return refuseFor("", status, format, args...)
-}
-
-// refuseFor is refuse because of a limit.
-func refuseFor(limit string, status int, format string, args ...any) error {
-	return &refusal{status, fmt.Sprintf(format, args...), limit}
-}
-
-func malformed(format string, args ...any) error {
-	return refuse(http.StatusBadRequest, format, args...)
-}
 
 // headEnd returns the length of the head at the beginning of b with the empty line that ends it, or 0 if that has not
 // come yet. Lines before *line have been looked at. A line must end with CRLF: RFC 9112 2.2 lets a server take a bare
