@@ -277,7 +277,8 @@ func TestSmugglingBackendsAgree(t *testing.T) {
 			s, asked := b.start(t, open.ListenOptions{NetHTTP: true})
 			var all []string
 			for _, f := range smuggling.Hostile {
-				if strings.HasPrefix(f.Sent, "POST / HTTP/1.") && !f.Open {
+				hides := strings.Contains(f.Sent, "GET /hidden") // for net/http a third request, whose turn may come too late
+				if strings.HasPrefix(f.Sent, "POST / HTTP/1.") && !f.Open && !hides {
 					all = append(all, fmt.Sprintf("%s: %q", f.Name, slices.Concat(s.try(t, f, patience, asked).asked,
 						[]string{""})[0]))
 				}
