@@ -4,7 +4,11 @@ package soak
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -34,6 +38,7 @@ func (s *soak) arguments() []string {
 		"bridge", "--from", "http://127.0.0.1:0", "--from", "https://127.0.0.1:0", "--cert", cert, "--key", key,
 		"--from", "fcgi+unix://" + s.dir + "/front", "--socket-mode", "0666", "--from", "scgi://127.0.0.1:0",
 		"--to", "fcgi+unix://" + s.dir + "/php.sock", "--root", s.dir, "--limit", "timeout=30s", "--user", "self",
+		"--status", "http+unix://" + s.dir + "/status",
 	}
 	mounts := map[string]string{
 		"egi": "egi:echo", "cgi": "cgi:" + s.dir + "/app.cgi", "bad-cgi": "cgi:" + s.dir + "/bad.cgi",
@@ -137,8 +142,9 @@ func (p *program) goroutines() map[string][]string {
 // freshGoroutines returns the goroutines of a gangway that has not been asked anything.
 func (s *soak) freshGoroutines() map[string][]string { return s.startGangway().goroutines() }
 
-// spare are how many goroutines wait for work by design, by who has started them.
-var spare = map[string]int{"github.com/gangway-go/gangway/adapters/http1.(*Server).dispatch": 64}
+// spare are how many goroutines wait for work by design, by who has started them: 64 of each HTTP listener, and the
+// status is asked once.
+var spare = map[string]int{"github.com/gangway-go/gangway/adapters/http1.(*Server).dispatch": 64 + 1}
 
 // checkGoroutines compares the goroutines of the gangway that nobody asks any more with those that a fresh one has.
 func (s *soak) checkGoroutines(fresh map[string][]string) {
@@ -160,6 +166,32 @@ func count(stacks map[string][]string) (n int) {
 		n += len(list)
 	}
 	return n
+}
+
+// checkCounters asks gangway for its counters: nobody asks it for anything else any more.
+func (s *soak) checkCounters() {
+	dial := func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", s.dir+"/status") }
+	c := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: answerTime}
+	resp, err := c.Get("http://gangway/metrics")
+	if err != nil {
+		s.violate("status", err.Error())
+		return
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.violate("status", err.Error())
+	}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		gauge := strings.HasPrefix(line, "gangway_connections{") || strings.HasPrefix(line, "gangway_requests_in_flight")
+		switch {
+		case gauge && !strings.HasSuffix(line, " 0"):
+			s.violate("status", line)
+		case strings.HasPrefix(line, "gangway_responses_total"), strings.HasPrefix(line, "gangway_limit_hits_total"):
+			s.print("%s", line)
+		}
+	}
 }
 
 // checkLog looks for what a gangway never says.

@@ -83,6 +83,7 @@ func TestSoak(t *testing.T) {
 	stopApps()
 	s.checkFlat(samples)
 	s.checkLeft(before)
+	s.checkCounters()
 	s.checkGoroutines(fresh)
 	s.checkLog()
 	s.table(samples)
