@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// CanonicalPath returns the path of a request target as routes, rules and scripts see it: decoded once, empty segments
-// and dot segments resolved. It is the only canonicaliser. The error wraps [ErrBadRequest]: a bad escape, a NUL, a path
-// that does not begin with a slash or climbs above the root, and dot segments that somebody behind us could resolve
-// otherwise, and so get around a route or a rule: behind an empty segment, which RFC 3986 5.2.4 lets a ".." remove, beside
-// %2F, %5C or a backslash, and with parameters, which Java's servers take off first ("/..;x/").
+// CanonicalPath returns the path of a request target as routes, rules and scripts see it: decoded once, empty
+// segments and dot segments resolved. It is the only canonicaliser. The error wraps [ErrBadRequest]: a bad escape, a
+// NUL, a path that does not begin with a slash or climbs above the root, and dot segments that somebody behind us
+// could resolve otherwise, and so get around a route or a rule: behind an empty segment, which RFC 3986 5.2.4 lets a
+// ".." remove, beside %2F, %5C or a backslash, and with parameters, which Java's servers take off first ("/..;x/").
 func CanonicalPath(raw string) (string, error) {
 	path, err := url.PathUnescape(raw)
 	if err != nil {
@@ -99,8 +99,8 @@ func HiddenPath(path string) bool {
 		runtime.GOOS == "windows" && windowsAlias(path)
 }
 
-// windowsAlias reports whether a component could be another name of a file for Windows: a stream of it ("x.php::$DATA"),
-// its short name ("X~1.PHP"), or one with dots and spaces that are not part of it ("x.php. .").
+// windowsAlias reports whether a component could be another name of a file for Windows: a stream of it
+// ("x.php::$DATA"), its short name ("X~1.PHP"), or one with dots and spaces that are not part of it ("x.php. .").
 func windowsAlias(path string) bool {
 	for component := range strings.SplitSeq(path, "/") {
 		_, rest, tilde := strings.Cut(component, "~")

@@ -18,11 +18,11 @@ import (
 
 // A ScriptResolver finds the script of a request by walking a tree of files, and passes the request to To with Script
 // filled in, or to Files if it is for a file that is no script. The longest prefix of the path that is a regular file
-// beneath the root is SCRIPT_NAME and the rest PATH_INFO; nothing is guessed. What [HiddenPath] hides does not exist, nor
-// do the sources of scripts: a script's name in another case, copies that editors and people leave beside it ("x.php~",
-// "x.php.bak"), and where ".php" is a script, files that only PHP may read (".inc", ".phtml"). No symbolic link leads out
-// of the root unless FollowSymlinks says so. The application opens SCRIPT_FILENAME itself: whoever can change links in
-// the root can change them in between.
+// beneath the root is SCRIPT_NAME and the rest PATH_INFO; nothing is guessed. What [HiddenPath] hides does not exist,
+// nor do the sources of scripts: a script's name in another case, copies that editors and people leave beside it
+// ("x.php~", "x.php.bak"), and where ".php" is a script, files that only PHP may read (".inc", ".phtml"). No symbolic
+// link leads out of the root unless FollowSymlinks says so. The application opens SCRIPT_FILENAME itself: whoever can
+// change links in the root can change them in between.
 //
 // The path is Script.PathInfo of the request. What is Script.Name already ([Mount]) stays in front of SCRIPT_NAME.
 //
@@ -159,7 +159,8 @@ func (s *ScriptResolver) isScript(name string) bool {
 // copyEnds are what editors, version control and people put behind the name of a file when they keep it, and what some
 // file systems do not mind there.
 var copyEnds = []string{
-	"~", "#", ".", " ", ".bak", ".backup", ".copy", ".dist", ".new", ".old", ".orig", ".rej", ".save", ".swo", ".swp", ".tmp",
+	"~", "#", ".", " ", ".bak", ".backup", ".copy", ".dist", ".new", ".old", ".orig", ".rej", ".save",
+	".swo", ".swp", ".tmp",
 }
 
 // phpEnds are extensions of files that only PHP may read, where PHP runs.

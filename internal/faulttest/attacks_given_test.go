@@ -154,7 +154,8 @@ func TestAttacksGiven(t *testing.T) {
 // listenFor answers requests that a web server has divided with h, and returns the path of its socket.
 func listenFor(t *testing.T, scheme string, h adapters.Handler) string {
 	t.Helper()
-	ln, err := open.Listen(scheme+"+unix://"+filepath.Join(peer.Dir(t), "front"), h, open.ListenOptions{Log: slog.New(slog.DiscardHandler)})
+	address := scheme + "+unix://" + filepath.Join(peer.Dir(t), "front")
+	ln, err := open.Listen(address, h, open.ListenOptions{Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	served := make(chan error, 1)
 	go func() { served <- ln.Serve() }()

@@ -72,8 +72,8 @@ func removeDots(in string) string {
 	return out
 }
 
-// TestAttacksProxy: an HTTP application gets the target as it was sent, and however it reads that, no rule is got around.
-// What some do beyond that, such as to take all parameters off or to decode twice, is their own matter.
+// TestAttacksProxy: an HTTP application gets the target as it was sent, and however it reads that, no rule is got
+// around. What some do beyond that, such as to take all parameters off or to decode twice, is their own matter.
 func TestAttacksProxy(t *testing.T) {
 	var targets []string
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

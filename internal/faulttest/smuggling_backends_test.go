@@ -251,8 +251,8 @@ func carrierRows(t *testing.T) (rows []string) {
 	for _, b := range carriers {
 		t.Run(b.protocol+" "+b.application, func(t *testing.T) {
 			n := b.agree(t)
-			rows = append(rows, fmt.Sprintf("| %s | %s | %v | %v | %d | %d", b.protocol, b.application, n.hostile, n.legitimate,
-				n.canaries, n.bytes))
+			rows = append(rows, fmt.Sprintf("| %s | %s | %v | %v | %d | %d", b.protocol, b.application, n.hostile,
+				n.legitimate, n.canaries, n.bytes))
 		})
 	}
 	return rows
@@ -268,8 +268,8 @@ func TestSmugglingBackends(t *testing.T) {
 	}
 }
 
-// TestSmugglingBackendsAgree: net/http reads some of the hostile forms about the length of a body. However it does, each
-// application is given the body that a handler in this process is given.
+// TestSmugglingBackendsAgree: net/http reads some of the hostile forms about the length of a body. However it does,
+// each application is given the body that a handler in this process is given.
 func TestSmugglingBackendsAgree(t *testing.T) {
 	var first []string
 	for _, b := range append([]carrier{{"", "in this process", egiCarrier}}, carriers...) {

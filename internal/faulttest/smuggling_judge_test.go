@@ -71,8 +71,8 @@ func judge(f smuggling.Form, x exchange) (verdict, string) {
 	return refused, ""
 }
 
-// try sends the form and the canary to the site, and waits so long for what may come. asked says what its application was
-// asked since the last time.
+// try sends the form and the canary to the site, and waits so long for what may come. asked says what its application
+// was asked since the last time.
 func (s site) try(t *testing.T, f smuggling.Form, wait time.Duration, asked func() []string) (x exchange) {
 	t.Helper()
 	conn, err := net.Dial(s.network, s.address)

@@ -25,7 +25,8 @@ var chunks = slices.Concat(
 	class("chunk longer than its size, 7.1", 400,
 		never(chunked("3\r\nabcd\r\n"+zero), chunked("3\r\nabc"+zero), chunked("2\r\nabc\r\n"+zero),
 			chunked("3\r\nabc\r0\r\n\r\n"))),
-	// An extension that is not understood must be ignored. What has no semicolon in front is none, but means nothing else.
+	// An extension that is not understood must be ignored. What has no semicolon in front is none, but means nothing
+	// else.
 	class("chunk extension, 7.1.1", 400,
 		may(abc, size("3;"), size("3; "), size("3;a="), size("3;a=\"b"), size("3;a=\"b\x01\""), size("3;a=\"b\\"),
 			size("3;a b"), size("3 ;a"), size("3;a=b c"), size("3;=b"), size("3;a\x00"), size("3;a=@"), size("3 a"),

@@ -61,8 +61,8 @@ func OriginForm(target string) string {
 
 // Hostile are the messages that parties on the way may read differently, or that are none.
 //
-// What they may be read as follows from the musts of the two texts. Who reads what it only should refuse is right if the
-// message can mean nothing else: nobody finds its end, its target or its host elsewhere.
+// What they may be read as follows from the musts of the two texts. Who reads what it only should refuse is right if
+// the message can mean nothing else: nobody finds its end, its target or its host elsewhere.
 var Hostile = slices.Concat(framing, startLines, fieldLines, targets, chunks)
 
 // class names the forms of a class and gives them their status.
