@@ -21,7 +21,7 @@ import (
 
 // TestPatience: a client that takes little at a time, from a buffer of megabytes, is not one that takes nothing.
 func TestPatience(t *testing.T) {
-	content := bytes.Repeat([]byte("0123456789abcdef"), 4<<20/16)
+	content := bytes.Repeat([]byte("0123456789abcdef"), 6<<20/16)
 	path := filepath.Join(t.TempDir(), "f")
 	require.NoError(t, os.WriteFile(path, content, 0o600))
 	length := adapters.Field{Name: "Content-Length", Value: strconv.Itoa(len(content))}
@@ -42,9 +42,9 @@ func TestPatience(t *testing.T) {
 			_, addr := start(t, func(context.Context, *adapters.Request) (*adapters.Response, error) {
 				b, fields := body()
 				return text(200, b, fields...), nil
-			}, logged(&log), func(s *Server) { s.WriteTimeout = 200 * time.Millisecond })
+			}, logged(&log), func(s *Server) { s.WriteTimeout = time.Second })
 			c := dial(t, addr)
-			c.SetReadBuffer(16 << 10)
+			c.SetReadBuffer(256 << 10)
 			io.WriteString(c, "GET / "+last+"\r\n")
 			resp, err := http.ReadResponse(bufio.NewReader(slowly{c}), nil)
 			require.NoError(t, err)
@@ -66,7 +66,7 @@ type slowly struct{ io.Reader }
 func (r slowly) Read(p []byte) (int, error) {
 	n, err := io.ReadAtLeast(r.Reader, p, 1)
 	if n > 1000 {
-		time.Sleep(time.Duration(n) * time.Second / (2 << 20))
+		time.Sleep(time.Duration(n) * time.Second / (1 << 20))
 	}
 	return n, err
 }
