@@ -34,7 +34,7 @@ var parsers = []parserCode{
 	{"adapters/middleware", "FuzzSendfilePath", []string{"sendfile.go:cleanFile cleanURI"}},
 	{"fastcgi", "FuzzClientRecords", []string{"client_records.go:read next check", "client_response.go:pull take " +
 		"endRequest"}},
-	{"fastcgi/gofast", "FuzzAnswer", []string{"guard.go:Read next skip stderr end lost"}},
+	{"fastcgi/gofast", "FuzzAnswer", []string{"guard.go:guard.Read next skip stderr end lost"}},
 	{"cli", "FuzzTracer", []string{"trace.go:tracer.trace piece record pairs"}},
 
 	// What users write.
