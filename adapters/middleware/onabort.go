@@ -264,16 +264,20 @@ type pumpedBody struct {
 
 // pump reads inner to its end.
 func (b *pumpedBody) pump() {
-	buf := make([]byte, 32<<10)
-	for b.err == nil {
-		var n int
-		if n, b.err = b.inner.Read(buf); n > 0 {
-			b.offer(buf[:n])
-		}
+	if _, b.err = adapters.Copy(pumpWriter{b}, b.inner); b.err == nil {
+		b.err = io.EOF
 	}
 	b.inner.Close()
 	b.a.end(b.err) // before anybody hears of it, and ends the client's context
 	close(b.pieces)
+}
+
+// A pumpWriter is where inner goes, so that one that does not wait for slow clients has its way.
+type pumpWriter struct{ b *pumpedBody }
+
+func (w pumpWriter) Write(p []byte) (int, error) {
+	w.b.offer(p)
+	return len(p), nil
 }
 
 // offer waits until p was read, or the client has left.

@@ -229,3 +229,20 @@ func TestOnAbortPasses(t *testing.T) {
 	})
 	assert.NoError(t, o.Close(t.Context()))
 }
+
+// A client that does not read holds no application whose response goes to a spool, whatever the policy.
+func TestOnAbortSlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := &steady{pieces: 1000, ended: make(chan error, 1)}
+		o := &middleware.OnAbort{Policy: middleware.Ignore}
+		h := o.Wrap(new(adapters.Bodies).Wrap(adapters.BodyAuto)(app))
+		resp, err := h.Serve(t.Context(), &adapters.Request{Method: "GET", Stderr: io.Discard})
+		require.NoError(t, err)
+		assert.Equal(t, io.EOF, <-app.ended)
+		body, err := io.ReadAll(resp.Body)
+		assert.NoError(t, err)
+		assert.Len(t, body, 1000*len("piece;"))
+		resp.Body.Close()
+		require.NoError(t, o.Close(t.Context()))
+	})
+}
