@@ -21,6 +21,7 @@ import (
 	"github.com/gangway-go/gangway/egi"
 	"github.com/gangway-go/gangway/fastcgi"
 	"github.com/gangway-go/gangway/internal/execfile"
+	"github.com/gangway-go/gangway/internal/peer"
 	"github.com/gangway-go/gangway/scgi"
 )
 
@@ -144,6 +145,7 @@ type server interface {
 
 // startApps starts what gangway leads to but does not start. The function that it returns ends that.
 func (s *soak) startApps() (stop func()) {
+	peer.Need(s.t, "perl")
 	write(s.t, s.dir+"/app.php", phpApp)
 	require.NoError(s.t, execfile.WriteFile(s.dir+"/app.cgi", []byte(cgiApp), 0o755))
 	require.NoError(s.t, execfile.WriteFile(s.dir+"/bad.cgi", []byte(badCGI), 0o755))
