@@ -45,6 +45,8 @@ const (
 	// Owner is whoever owns the script, but root. The script and the folders above it must be such that nobody else can
 	// change what is run.
 	Owner = "owner"
+	// OwnerOrRoot is Owner, and root is an owner like any other.
+	OwnerOrRoot = "owner-or-root"
 )
 
 // A confinement is what becomes of User, Sandbox and Limits.
@@ -79,7 +81,7 @@ func (s *Script) findUser() (err error) {
 	switch s.User {
 	case "", Self:
 		return nil
-	case Owner:
+	case Owner, OwnerOrRoot:
 		if !sandbox.Root() {
 			return errors.New("only root can run scripts as their owner")
 		}
@@ -93,7 +95,9 @@ func (s *Script) findUser() (err error) {
 	return user.Apply(&syscall.SysProcAttr{})
 }
 
-// asRoot reports whether scripts run as root.
+func (s *Script) byOwner() bool { return s.User == Owner || s.User == OwnerOrRoot }
+
+// asRoot reports whether scripts run as root, or some of them.
 func (s *Script) asRoot() bool {
 	if user := s.confinement.user; user != nil {
 		return user.UID == 0
@@ -105,7 +109,7 @@ func (s *Script) makeSpawner() (err error) {
 	c := &s.confinement
 	policy := sandbox.Policy{
 		Limits: c.limits.system(), Profile: sandbox.Profile(s.Sandbox.Profile), Write: s.Sandbox.Write,
-		OtherUsers: s.User == Owner || c.user != nil && sandbox.Root(),
+		OtherUsers: s.byOwner() || c.user != nil && sandbox.Root(),
 	}
 	switch policy.Profile {
 	case sandbox.Off:
@@ -156,14 +160,14 @@ func (s *Script) readable() ([]string, error) {
 // userFor returns who c runs as; nil is who we are. For its owner c gets the path without symbolic links, which is the
 // one that was looked at.
 func (s *Script) userFor(c *command) (*sandbox.User, error) {
-	if s.User != Owner {
+	if !s.byOwner() {
 		return s.confinement.user, nil
 	}
 	path, err := filepath.EvalSymlinks(c.script)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", adapters.ErrForbidden, err)
 	}
-	info, err := ownedAlone(path)
+	info, err := ownedAlone(path, s.User == OwnerOrRoot)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", adapters.ErrForbidden, err)
 	}

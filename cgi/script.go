@@ -59,8 +59,8 @@ type Script struct {
 	// SpoolLimit bounds a request body of unknown length, in bytes; 0 is adapters.DefaultSpoolLimit. It is read to its end
 	// before the script starts, since the script needs CONTENT_LENGTH.
 	SpoolLimit int64
-	// User is who scripts run as: "USER" or "USER:GROUP", names or numbers, [Self] or [Owner]. Empty is Self, also for
-	// root: gangway itself takes Owner then. Another user needs Unix, and that this process is root.
+	// User is who scripts run as: "USER" or "USER:GROUP", names or numbers, [Self], [Owner] or [OwnerOrRoot]. Empty is
+	// Self, also for root: gangway itself takes Owner then. Another user needs Unix, and that this process is root.
 	User string
 	// Sandbox keeps scripts from more; Limits bound what they take.
 	Sandbox Sandbox

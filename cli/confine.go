@@ -37,9 +37,7 @@ func confineFlags() []cli.Flag {
 
 func (s *settings) parseConfinement(c *cli.Context) (err error) {
 	f := &s.confine
-	if f.user = c.String("user"); f.user == "" && sandbox.Root() {
-		f.user = cgi.Owner
-	}
+	f.user = c.String("user")
 	switch profile := c.String("sandbox"); profile {
 	case "off":
 		if c.IsSet("sandbox-read") || c.IsSet("sandbox-write") {
@@ -73,7 +71,12 @@ func absolute(paths []string) (all []string, err error) {
 	return all, nil
 }
 
-func (f *confinement) apply(o *open.AppOptions) { o.User, o.Sandbox = f.user, f.sandbox }
+func (f *confinement) apply(o *open.AppOptions) {
+	o.User, o.Sandbox = f.user, f.sandbox
+	if f.user == "" && sandbox.Root() {
+		o.User = cgi.Owner
+	}
+}
 
 func (f *confinement) applySite(o *apps.Options) { o.User, o.Sandbox = f.user, f.sandbox }
 

@@ -216,3 +216,30 @@ func TestUser(t *testing.T) {
 		})
 	}
 }
+
+// TestUserOfServe: as root, serve runs CGI programs of root's if their folder is root's, too.
+func TestUserOfServe(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	for _, tt := range []struct {
+		folder, program int
+		want            string
+	}{
+		{0, 0, "^0"}, {0, probeUser, "^40123"}, {probeUser, probeUser, "^40123"}, {probeUser, 0, "403"},
+	} {
+		t.Run(fmt.Sprintf("%d in %d", tt.program, tt.folder), func(t *testing.T) {
+			dir, socket := peer.Dir(t), filepath.Join(peer.Dir(t), "s")
+			bin := filepath.Join(dir, "cgi-bin")
+			require.NoError(t, os.Mkdir(bin, 0o755))
+			const text = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'; id -u\n"
+			require.NoError(t, execfile.WriteFile(filepath.Join(bin, "p"), []byte(text), 0o755))
+			require.NoError(t, os.Chown(filepath.Join(bin, "p"), tt.program, tt.program))
+			require.NoError(t, os.Chmod(dir, 0o755))
+			require.NoError(t, os.Chown(dir, tt.folder, tt.folder))
+			require.NoError(t, os.Chown(bin, tt.folder, tt.folder))
+			peer.Start(t, exec.Command(peer.Need(t, "gangway"), "serve", "--listen", "http+unix://"+socket, dir), "unix", socket)
+			assert.Regexp(t, tt.want, ask(t, socket, "cgi-bin/p"))
+		})
+	}
+}

@@ -103,8 +103,8 @@ type Options struct {
 	MaxRequests, MaxQueue int
 	MaxWait               time.Duration
 	// User is who the applications run as: "USER" or "USER:GROUP", names or numbers; [cgi.Self] is who we are and
-	// [cgi.Owner] who owns the folder, or a CGI script. Empty is Self, but for root Owner, except that CGI scripts need it
-	// to be said. Sandbox and CGI are Sandbox and Limits of [cgi.Script], and for these only.
+	// [cgi.Owner] who owns the folder, or a CGI script. Empty is Self, but for root Owner; scripts of root's own are run
+	// if the folder is root's, too. Sandbox and CGI are Sandbox and Limits of [cgi.Script], and for these only.
 	User    string
 	Sandbox cgi.Sandbox
 	CGI     cgi.Limits

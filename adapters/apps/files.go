@@ -11,6 +11,7 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/static"
 	"github.com/gangway-go/gangway/cgi"
+	"github.com/gangway-go/gangway/internal/sandbox"
 )
 
 // files answers with the files beneath dir, but for sources and what hide, if it is not nil, says of a path beneath dir
@@ -71,6 +72,12 @@ func (a *App) initCGI(o Options, hide func(string) bool) error {
 	script := &cgi.Script{
 		Grace: o.Grace, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit, Log: o.Log,
 		User: o.User, Sandbox: o.Sandbox, Limits: o.CGI,
+	}
+	if o.User == "" && sandbox.Root() {
+		script.User = cgi.Owner
+		if a.runsAs == nil { // the folder is root's
+			script.User = cgi.OwnerOrRoot
+		}
 	}
 	script.Sandbox.Read = append(slices.Clip(script.Sandbox.Read), filepath.Join(a.Dir, cgiBin))
 	programs := &adapters.ScriptResolver{Root: a.Dir, Ext: []string{"*"}, Index: []string{}, To: script, Log: o.Log}

@@ -22,10 +22,10 @@ import (
 	"github.com/gangway-go/gangway/adapters/proxy"
 	"github.com/gangway-go/gangway/adapters/static"
 	"github.com/gangway-go/gangway/cgi"
-	"github.com/gangway-go/gangway/internal/sandbox"
 	"github.com/gangway-go/gangway/egi"
 	"github.com/gangway-go/gangway/fastcgi"
 	"github.com/gangway-go/gangway/fastcgi/gofast"
+	"github.com/gangway-go/gangway/internal/sandbox"
 	"github.com/gangway-go/gangway/scgi"
 )
 
@@ -308,9 +308,6 @@ func (app *App) openProxy() error {
 		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx, "unix", a.Target) }
 	}
 	transport := proxy.NewTransport(dial)
-	if app.options.HeaderLimit > 0 {
-		transport.MaxResponseHeaderBytes = int64(app.options.HeaderLimit)
-	}
 	if app.options.HeaderLimit > 0 {
 		transport.MaxResponseHeaderBytes = int64(app.options.HeaderLimit)
 	}
