@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -56,6 +57,9 @@ func newManager(t *testing.T, dir string, names ...string) *manager {
 		m.sockets = append(m.sockets, f)
 		m.addrs[name] = ln.Addr().String()
 	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // else programs inherit that it is ignored, where nohup runs the tests
+	t.Cleanup(func() { signal.Stop(hangups) })
 	m.install()
 	m.listen()
 	m.adopt()
