@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gangway-go/gangway/internal/peer"
 )
 
 // A request that is on its way when the server shuts down is answered, also if the web server has one after the other.
@@ -65,37 +67,10 @@ func allIdle(s *Server) bool {
 	return true
 }
 
-// A lateListener accepts a connection only when it is closed, as the kernel may.
-type lateListener struct {
-	net.Listener
-	closing chan struct{}
-	conns   chan net.Conn
-}
-
-func (l *lateListener) Accept() (net.Conn, error) {
-	<-l.closing
-	select {
-	case c := <-l.conns:
-		return c, nil
-	default:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *lateListener) Close() error {
-	select {
-	case <-l.closing:
-	default:
-		close(l.closing)
-	}
-	return nil
-}
-
 func TestServerShutdownServesWhatIsAccepted(t *testing.T) {
 	s := &Server{Handler: testApp}
 	near, far := net.Pipe()
-	late := &lateListener{nil, make(chan struct{}), make(chan net.Conn, 1)}
-	late.conns <- near
+	late := peer.LateListener(near)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(late) }()
 	eventually(t, func() bool {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/peer"
 )
 
 // shutDown begins a Shutdown and returns when the server is draining.
@@ -66,32 +67,6 @@ func TestShutdownWithIdleConnections(t *testing.T) {
 	}
 }
 
-// lateListener accepts a connection only when it is closed, as the kernel may.
-type lateListener struct {
-	net.Listener
-	closing chan struct{}
-	conns   chan net.Conn
-}
-
-func (l *lateListener) Accept() (net.Conn, error) {
-	<-l.closing
-	select {
-	case c := <-l.conns:
-		return c, nil
-	default:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *lateListener) Close() error {
-	select {
-	case <-l.closing:
-	default:
-		close(l.closing)
-	}
-	return nil
-}
-
 func TestShutdownServesWhatIsAccepted(t *testing.T) {
 	s := &Server{Handler: adapters.HandlerFunc(echo), Log: slog.New(slog.DiscardHandler)}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -100,8 +75,7 @@ func TestShutdownServesWhatIsAccepted(t *testing.T) {
 	client := dial(t, ln.Addr().String())
 	accepted, err := ln.Accept()
 	require.NoError(t, err)
-	late := &lateListener{ln, make(chan struct{}), make(chan net.Conn, 1)}
-	late.conns <- accepted
+	late := peer.LateListener(accepted)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(late) }()
 	require.Eventually(t, func() bool {
