@@ -92,16 +92,21 @@ func (t *T) Cleanup(f func()) {
 	}
 }
 
+// lostSYN is time enough to send the first segment of a connection once more, which TCP does after a second (RFC 6298,
+// section 2): a machine under load drops some.
+const lostSYN = 1500 * time.Millisecond
+
 // Dial connects to the target and logs what goes over the connection. A target that does not accept ends the case.
 func (t *T) Dial(network, address string) *Conn {
-	ctx, cancel := context.WithTimeout(t.ctx, 2*t.patience)
+	within := max(2*t.patience, lostSYN)
+	ctx, cancel := context.WithTimeout(t.ctx, within)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	switch {
 	case err == nil:
 		return t.Wrap(conn, network+" "+address)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		t.Hang("no connection within %v", 2*t.patience)
+		t.Hang("no connection within %v", within)
 	default:
 		t.Fail("no connection: %v", err)
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/gangway-go/gangway/conformance"
@@ -14,11 +15,11 @@ type exchange struct {
 	closed bool // the target ended the connection
 }
 
-// begin opens a connection and writes the parts of a request.
+// begin opens a connection and writes the parts of a request, in one piece.
 func (t *T) begin(parts ...[]byte) *exchange {
 	e := &exchange{Conn: t.Open(), t: t}
-	for _, part := range parts {
-		e.send(part)
+	if len(parts) > 0 {
+		e.send(bytes.Join(parts, nil))
 	}
 	return e
 }
