@@ -36,8 +36,8 @@ arch: ## who may import whom, and how long functions and files may be
 
 .PHONY: test
 test: ## all tests with the race detector, README and example code among them
-	go test -race -shuffle=on -timeout=15m $$(go list ./... | grep -v $(ALONE))
-	go test -race -shuffle=on -timeout=15m -p 1 $$(go list ./... | grep $(ALONE))
+	go test -race -shuffle=on -timeout=20m $$(go list ./... | grep -v $(ALONE))
+	go test -race -shuffle=on -timeout=20m -p 1 $$(go list ./... | grep $(ALONE))
 	go test -count=1 ./bench/allocations
 
 .PHONY: fuzz

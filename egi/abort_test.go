@@ -272,11 +272,12 @@ func TestLatePanic(t *testing.T) {
 		resp, err := egi.HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
+			time.Sleep(time.Second) // Close is done
 			panic("late")
 		})).Serve(t.Context(), req)
 		require.NoError(t, err)
 		resp.Body.Close()
-		synctest.Wait()
+		time.Sleep(2 * time.Second)
 		assert.Empty(t, stderr.String())
 		assert.Contains(t, log.String(), "uri=/late panic=late")
 	})

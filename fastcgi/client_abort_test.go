@@ -54,7 +54,7 @@ func TestClientAborts(t *testing.T) {
 			assert.ErrorIs(t, err, errLeft)
 		}},
 		{"deadline before the header", "", func(t *testing.T, c adapters.Handler, began chan string) {
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
 			go func() { <-began }()
 			_, err := c.Serve(ctx, get())
@@ -129,7 +129,7 @@ func TestClientAborts(t *testing.T) {
 			c, _ := listen(t, patient(tt.answer, began, rest))
 			c.AbortGrace = time.Minute
 			if strings.HasPrefix(tt.name, "no time") {
-				c.Timeout = 50 * time.Millisecond
+				c.Timeout = 500 * time.Millisecond
 			}
 			done := make(chan struct{})
 			go func() {

@@ -244,6 +244,7 @@ func (h *hiccup) Read([]byte) (int, error) {
 // TestClientConnectionOutlivesSender: the application may have the whole body, and have answered, before the sender is
 // back from its last write. The connection is kept all the same.
 func TestClientConnectionOutlivesSender(t *testing.T) {
+	read := make(chan struct{})
 	c, a, stop := pipes(t, func(p *peer) {
 		p.head()
 		io.ReadFull(p, make([]byte, 8+5)) // and no further: the sender is held up in the empty record behind
@@ -251,11 +252,13 @@ func TestClientConnectionOutlivesSender(t *testing.T) {
 		b := make([]byte, 8)
 		io.ReadFull(p, b)
 		assert.Equal(t, "\x01\x05\x00\x01\x00\x00\x00\x00", string(b))
+		close(read)
 		answering(hello)(p)
 	}, answering(hello))
 	defer stop()
 	c.KeepConn = time.Minute
 	wantHello(t, c, post(io.MultiReader(strings.NewReader("hello")), 5))
+	<-read
 	for range 100 { // until the sender has given the connection back
 		wantHello(t, c, get())
 	}

@@ -308,7 +308,7 @@ func (x *exchange) sendAbort() {
 		x.cutShort = err != nil
 	}
 	if x.cutShort {
-		adapters.ResetConn(x.conn.Conn.Conn)
+		adapters.ResetConn(x.conn)
 		return
 	}
 	x.conn.CloseWrite()

@@ -21,7 +21,7 @@ func TestServerShutdownAnswersWhatIsOnItsWay(t *testing.T) {
 			used, fresh, silent := ts.dial(), ts.dial(), ts.dial()
 			used.send(get(1, responderKeep))
 			used.expect(ok(1, ""))
-			eventually(t, func() bool { return ts.Conns() == 3 })
+			eventually(t, func() bool { return ts.Conns() == 3 && allIdle(ts.Server) })
 			done := make(chan error, 1)
 			go func() { done <- ts.Shutdown(context.Background()) }()
 			eventually(t, func() bool {
@@ -30,8 +30,8 @@ func TestServerShutdownAnswersWhatIsOnItsWay(t *testing.T) {
 				return ts.closed
 			})
 			used.send(get(1, responderKeep, pair("X", "1")))
-			used.expectEnd(ok(1, "[X=1]"))
 			fresh.send(get(1, responderKeep, pair("X", "2")))
+			used.expectEnd(ok(1, "[X=1]"))
 			fresh.expectEnd(ok(1, "[X=2]"))
 			silent.expectEnd("")
 			require.NoError(t, <-done)

@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/sockio"
 	"github.com/gangway-go/gangway/scgi/wire"
 )
 
@@ -45,13 +46,17 @@ func (c *Client) Serve(ctx context.Context, req *adapters.Request) (*adapters.Re
 		release()
 		return nil, c.failed(ctx, "encode", adapters.ErrBadRequest, err)
 	}
-	conn, err := c.dial(ctx)
+	dial := c.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	conn, err := dial(ctx, c.Network, c.Address)
 	if err != nil {
 		release()
 		return nil, c.failed(ctx, "dial", adapters.ErrUnreachable, err)
 	}
 	req.Trace.Mark(adapters.Assigned)
-	return c.exchange(ctx, conn, req, buf, release)
+	return c.exchange(ctx, sockio.New(conn), req, buf, release)
 }
 
 // buffers are for request headers and what fits behind them.
@@ -104,18 +109,11 @@ func appendBody(dst []byte, body *adapters.ExactBody) []byte {
 	return dst
 }
 
-func (c *Client) dial(ctx context.Context) (net.Conn, error) {
-	if c.Dial != nil {
-		return c.Dial(ctx, c.Network, c.Address)
-	}
-	return new(net.Dialer).DialContext(ctx, c.Network, c.Address)
-}
-
 // exchange sends req, whose header is in buf, and reads the response's header. Errors of writing say nothing: the
 // application may answer without reading all, and if it does not, then reading fails too. The connection ends by a
 // reset: a silent application could take the usual end for a half-close, and behind a response nothing can be lost.
 func (c *Client) exchange(
-	ctx context.Context, conn net.Conn, req *adapters.Request, buf *[]byte, release func(),
+	ctx context.Context, conn *sockio.Conn, req *adapters.Request, buf *[]byte, release func(),
 ) (*adapters.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(ctx, func() { adapters.ResetConn(conn) })

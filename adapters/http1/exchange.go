@@ -140,7 +140,7 @@ func (x *exchange) fail(err error) {
 	if x.sent {
 		x.keep = false
 		if x.w.framing == untilClose { // else the end would look like one
-			adapters.ResetConn(x.c.nc.Conn)
+			adapters.ResetConn(x.c.nc)
 		}
 		return
 	}

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	case "child itself":
 		_, _ = io.Copy(io.Discard, os.Stdin) // Ends with the process that started it.
 	default:
-		leak.SetGrace(300 * time.Millisecond)
+		leak.SetGrace(2 * time.Second)
 		leak.Main(leaving(what))
 	}
 }

@@ -15,7 +15,7 @@ func Browse(t testing.TB, url string) string {
 	cmd := exec.CommandContext(t.Context(), Need(t, "chromium", "chromium-browser", "google-chrome"), "--headless",
 		"--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--user-data-dir="+t.TempDir(),
 		"--virtual-time-budget=10000", "--dump-dom", url)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 20 * time.Second // it ends before all that it has started
 	var diag bytes.Buffer
 	cmd.Stderr = &diag
 	page, err := cmd.Output()

@@ -103,6 +103,9 @@ func (c *Conn) CloseWrite() error {
 	return half.CloseWrite()
 }
 
+// NetConn returns the connection that New was given.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
 // Control runs f with the descriptor unless there is none to use.
 func (c *Conn) Control(f func(fd uintptr)) {
 	if c.raw != nil {
