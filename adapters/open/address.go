@@ -152,7 +152,11 @@ func (a *Address) setHost(u *url.URL) error {
 	if n, err := strconv.Atoi(port); err != nil || n > 65535 {
 		return fmt.Errorf("port %q is not between 0 and 65535", port)
 	}
-	a.Target = net.JoinHostPort(u.Hostname(), port)
+	host := u.Hostname()
+	if strings.Contains(host, ":") && !strings.HasPrefix(u.Host, "[") {
+		return fmt.Errorf("an IPv6 address stands in brackets, as in %s://[::1]:%s", a.Scheme, port)
+	}
+	a.Target = net.JoinHostPort(host, port)
 	if path := u.EscapedPath(); path != "" && path != "/" {
 		if !isHTTP {
 			return fmt.Errorf("a path (%s) means nothing here", path)

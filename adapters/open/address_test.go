@@ -99,6 +99,7 @@ func TestParseRefuses(t *testing.T) {
 		"static//x":               "no scheme",
 		"fcgi+exec:":              "nothing after the scheme",
 		"scgi+gofast+unix://path": "unknown scheme",
+		"scgi://::9":              "an IPv6 address stands in brackets, as in scgi://[::1]:9",
 	} {
 		_, err := open.ParseApp(in)
 		assert.ErrorIs(t, err, open.ErrAddress, in)
