@@ -278,6 +278,7 @@ func TestLatePanic(t *testing.T) {
 		require.NoError(t, err)
 		resp.Body.Close()
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		assert.Empty(t, stderr.String())
 		assert.Contains(t, log.String(), "uri=/late panic=late")
 	})
