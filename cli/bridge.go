@@ -49,10 +49,10 @@ the path as PATH_INFO. Requests that come by fcgi, scgi or cgi keep the variable
 given replace them.
 
 Each listener prints "listening on URL" to standard error when it is ready. SIGTERM and SIGINT end the program when the
-requests under way are answered, or after --grace; a second one ends it now. SIGUSR1 reopens the access log. SIGUSR2, and
-SIGHUP without a terminal, has the program that is on disk now take the place of this process, with its listening sockets:
-no connection is refused; a new program that does not get ready changes nothing. Exit codes: 0, 1 if something cannot be
-started or requests were cut, 2 for a wrong command line.
+requests under way are answered, or after --grace; a second one ends it now. SIGUSR1 reopens the access log. SIGUSR2,
+and SIGHUP without a terminal, has the program that is on disk now take the place of this process, with its listening
+sockets: no connection is refused; a new program that does not get ready changes nothing. Exit codes: 0, 1 if something
+cannot be started or requests were cut, 2 for a wrong command line.
 
 TYPE+fd:NAME is a socket of systemd's that FileDescriptorName= calls so (LISTEN_FDS), TYPE+fd:N descriptor N. To systemd
 gangway says when it is ready, is replaced, stops, and is alive (Type=notify, WatchdogSec=).`
@@ -127,7 +127,8 @@ func (g *gateway) addRoute(host, prefix, url string, o open.AppOptions) error {
 
 // checkListeners checks the flags that concern listeners, given by the flag called name.
 func (g *gateway) checkListeners(c *cli.Context, name string) error {
-	var http, https, unix bool
+	var http, https bool
+	unix := strings.HasPrefix(g.statusURL, "http+unix:")
 	for _, address := range g.addresses {
 		a, err := open.ParseListener(address)
 		switch {
@@ -144,8 +145,8 @@ func (g *gateway) checkListeners(c *cli.Context, name string) error {
 		https, unix = https || a.Scheme == "https", unix || a.Network == "unix"
 	}
 	if !http && (c.IsSet("trust-proxy") || c.IsSet("server-name") || c.IsSet("allow-header")) {
-		return usage("--trust-proxy, --server-name and --allow-header are for http listeners, and there is none: a web server " +
-			"has decided already")
+		return usage("--trust-proxy, --server-name and --allow-header are for http listeners, and there is none: a web " +
+			"server has decided already")
 	}
 	switch {
 	case https && (c.String("cert") == "" || c.String("key") == ""):

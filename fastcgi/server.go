@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -52,8 +53,8 @@ type Server struct {
 	// Reporter tells web servers about failures; nil tells the status alone.
 	Reporter *adapters.Reporter
 
-	// MaxConns is how many connections are served at once, FCGI_MAX_CONNS. Further ones wait in the queue of the
-	// listening socket.
+	// MaxConns is how many connections are served at once, FCGI_MAX_CONNS; a negative number is any. Further ones wait in
+	// the queue of the listening socket.
 	MaxConns int
 	// MaxRequests is how many requests a connection carries at once; FCGI_MAX_REQS is the product of both. Further ones
 	// are rejected as FCGI_OVERLOADED. 1 turns multiplexing off: then they are rejected as FCGI_CANT_MPX_CONN.
@@ -93,7 +94,13 @@ func (s *Server) init() {
 	s.conns = map[*serverConn]struct{}{}
 }
 
-func (s *Server) maxConns() int    { return cmp.Or(s.MaxConns, DefaultMaxConns) }
+func (s *Server) maxConns() int {
+	if s.MaxConns < 0 {
+		return math.MaxInt32 // as many as FCGI_MAX_CONNS can say to everybody
+	}
+	return cmp.Or(s.MaxConns, DefaultMaxConns)
+}
+
 func (s *Server) maxRequests() int { return cmp.Or(s.MaxRequests, DefaultMaxRequests) }
 func (s *Server) maxParams() int   { return cmp.Or(s.MaxParams, DefaultMaxParams) }
 
@@ -227,8 +234,8 @@ func (s *Server) remove(c *serverConn) {
 // Shutdown stops accepting connections, waits for the requests under way and for those that come on open connections,
 // and closes each connection when its last request is answered, or when it was idle for [adapters.IdleEnd] after the
 // call: a web server that sends a request meanwhile does not lose it. What begins beside another request of the same
-// connection is rejected as FCGI_OVERLOADED. Shutdown returns nil when all connections are closed. If ctx is done before
-// that, it cuts the rest like Close, and returns the error of ctx if there were requests.
+// connection is rejected as FCGI_OVERLOADED. Shutdown returns nil when all connections are closed. If ctx is done
+// before that, it cuts the rest like Close, and returns the error of ctx if there were requests.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.close() {
 		c.drain()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"os"
 	"slices"
@@ -220,8 +221,9 @@ func (c *serverConn) management(h wire.Header) error {
 
 // values returns the pairs of FCGI_GET_VALUES_RESULT for the names in query, each known one once.
 func (s *Server) values(query []byte) (result []byte) {
+	conns, each := s.maxConns(), s.maxRequests()
 	known := map[string]int{
-		wire.MaxConns: s.maxConns(), wire.MaxReqs: s.maxConns() * s.maxRequests(), wire.MpxsConns: min(s.maxRequests()-1, 1),
+		wire.MaxConns: conns, wire.MaxReqs: min(conns, math.MaxInt32/each) * each, wire.MpxsConns: min(each-1, 1),
 	}
 	for len(query) > 0 {
 		name, _, rest, err := wire.ParsePair(query)

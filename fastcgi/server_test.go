@@ -334,6 +334,18 @@ func TestServerMaxConns(t *testing.T) {
 	second.expect(ok(1, ""))
 }
 
+// A web server takes FCGI_MAX_CONNS and FCGI_MAX_REQS for ints.
+func TestServerAnyNumberOfConns(t *testing.T) {
+	ts := serveTest(t, "tcp", &Server{Handler: testApp, MaxConns: -1})
+	w := ts.dial()
+	w.send(rec(tGetValues, 0, pair("FCGI_MAX_CONNS", "")))
+	w.expect(rec(tValues, 0, pair("FCGI_MAX_CONNS", "2147483647")))
+	w.send(rec(tGetValues, 0, pair("FCGI_MAX_REQS", "")))
+	w.expect(rec(tValues, 0, pair("FCGI_MAX_REQS", "2147483600")))
+	w.send(get(1, responderKeep))
+	w.expect(ok(1, ""))
+}
+
 // failingListener fails to accept, once for a moment and then for good.
 type failingListener struct {
 	net.Listener
