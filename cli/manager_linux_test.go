@@ -194,13 +194,15 @@ func (m *manager) restart() {
 	m.start(m.args...)
 }
 
-// stop ends the service and waits for all its processes.
+// stop ends the service and waits for all its processes. Those that were replaced come first: they would take the exit
+// code of the last one, which is their child.
 func (m *manager) stop() {
-	m.signal(syscall.SIGTERM)
-	m.hears("STOPPING=1")
-	for _, pid := range append(m.old, m.main) {
+	for _, pid := range m.old {
 		m.ended = append(m.ended, m.wait(pid))
 	}
+	m.signal(syscall.SIGTERM)
+	m.hears("STOPPING=1")
+	m.ended = append(m.ended, m.wait(m.main))
 	m.old, m.main = nil, 0
 }
 
