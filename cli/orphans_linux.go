@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -30,18 +32,21 @@ func adoptOrphans(successor *atomic.Int64) (end func()) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
+		var dead []int
 		for {
-			select {
-			case <-ch:
-			case <-stop:
-				return
+			if len(dead) == 0 { // else another look tells whose they are
+				select {
+				case <-ch:
+				case <-stop:
+					return
+				}
 			}
 			select {
 			case <-time.After(reapPause): // a burst is one look
 			case <-stop:
 				return
 			}
-			reapOrphans(int(successor.Load()))
+			dead = reapOrphans(int(successor.Load()), dead)
 		}
 	}()
 	return func() {
@@ -67,34 +72,41 @@ func children(but int) (pids []int) {
 }
 
 // reapOrphans takes notice of orphans that have ended. What we have started ourselves leads a process group in our
-// session, and is waited for by whoever started it.
-func reapOrphans(successor int) {
-	session, err := sessionOf(os.Getpid())
+// session, and whoever started it waits for it. So what leads one is an orphan if it was dead at the last look; those
+// that are dead now are returned for the next one.
+func reapOrphans(successor int, before []int) (dead []int) {
+	_, session, err := look(os.Getpid())
 	if err != nil {
-		return
+		return nil
 	}
 	for _, pid := range children(successor) {
 		group, err := syscall.Getpgid(pid)
 		if err != nil {
 			continue
 		}
-		if its, err := sessionOf(pid); err == nil && (group != pid || its != session) {
+		switch state, its, err := look(pid); {
+		case err != nil:
+		case group != pid || its != session || slices.Contains(before, pid):
 			syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+		case state == "Z":
+			dead = append(dead, pid)
 		}
 	}
+	return dead
 }
 
-func sessionOf(pid int) (int, error) {
+// look returns the state of a process, proc(5), and its session.
+func look(pid int) (state string, session int, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
-	_, rest, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')')+1:]), " ")
-	fields := strings.Fields(rest) // state, ppid, pgrp, session
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // state, ppid, pgrp, session
 	if len(fields) < 4 {
-		return 0, os.ErrInvalid
+		return "", 0, os.ErrInvalid
 	}
-	return strconv.Atoi(fields[3])
+	session, err = strconv.Atoi(fields[3])
+	return fields[0], session, err
 }
 
 // killTime bounds the killing of orphans, which as long as it lasts may have children.
