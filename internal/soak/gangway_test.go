@@ -122,17 +122,16 @@ func (p *program) end(signal syscall.Signal) {
 	<-p.ended
 }
 
-// goroutines ends the program and returns the stacks of its goroutines, without the runtime's, by who has started them.
+// goroutines ends the program and returns the stacks of its goroutines by who has started them, without the runtime's and
+// the main one.
 func (p *program) goroutines() map[string][]string {
 	before := len(p.text())
 	p.end(syscall.SIGQUIT)
 	stacks, pattern := map[string][]string{}, regexp.MustCompile(`(?m)^goroutine \d+ .*\[.*\]:\n(?:.+\n)+`)
 	for _, stack := range pattern.FindAllString(p.text()[before:], -1) {
-		creator := "main"
-		if _, by, ok := strings.Cut(stack, "created by "); ok {
-			creator, _, _ = strings.Cut(by, " in goroutine")
-		}
-		if !strings.HasPrefix(creator, "runtime.") {
+		_, by, ok := strings.Cut(stack, "created by ")
+		creator, _, _ := strings.Cut(by, " in goroutine")
+		if ok && !strings.HasPrefix(creator, "runtime.") {
 			stacks[creator] = append(stacks[creator], stack)
 		}
 	}
