@@ -26,6 +26,7 @@ import (
 	"github.com/gangway-go/gangway/fastcgi"
 	"github.com/gangway-go/gangway/fastcgi/gofast"
 	"github.com/gangway-go/gangway/internal/sandbox"
+	"github.com/gangway-go/gangway/internal/sockio"
 	"github.com/gangway-go/gangway/scgi"
 )
 
@@ -136,7 +137,7 @@ func (app *App) dial() func(ctx context.Context, network, address string) (net.C
 		timed, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		conn, err := dial(timed, network, address)
-		if err != nil && ctx.Err() == nil && timed.Err() != nil {
+		if err != nil && ctx.Err() == nil && sockio.Late(timed) {
 			late := fmt.Errorf("%w: no connection within %v", adapters.ErrTimeout, limit)
 			err = adapters.ConnectTimeout(&adapters.Error{Op: "dial", Limit: "connect-timeout", Err: late})
 		}

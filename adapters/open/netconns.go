@@ -36,7 +36,7 @@ func newNetConns(o *ListenOptions) *netConns {
 	c := &netConns{log: o.Log, most: http1.MaxConns(o.Limits.MaxConns), conns: map[net.Conn]*netConn{}}
 	c.clients.Most = o.Limits.MaxClientConns
 	c.crowded.Tell = func(times int) {
-		c.log.Warn("all connections taken: those that wait for a request are closed for new ones",
+		c.log.Warn("all connections taken: new ones take the place of those that wait for a request, or are refused",
 			"limit", "connections", "times", times, "connections", c.most)
 	}
 	return c

@@ -1,6 +1,7 @@
 package open
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -63,12 +64,12 @@ const maxSocketPath = 107
 func listenUnix(a Address, o ListenOptions) (net.Listener, error) {
 	path := a.Target
 	defer lockFolder(filepath.Dir(path))()
-	ln, err := net.Listen("unix", path)
+	ln, err := bindUnix(path, o.SocketMode)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		if err = removeStale(path); err != nil {
 			return nil, err
 		}
-		ln, err = net.Listen("unix", path)
+		ln, err = bindUnix(path, o.SocketMode)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -87,6 +88,14 @@ func listenUnix(a Address, o ListenOptions) (net.Listener, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+func bindUnix(path string, mode fs.FileMode) (net.Listener, error) {
+	var lc net.ListenConfig
+	if mode != 0 {
+		lc.Control = limitMode(mode)
+	}
+	return lc.Listen(context.Background(), "unix", path)
 }
 
 func setAccess(path string, o ListenOptions) error {
