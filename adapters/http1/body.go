@@ -299,6 +299,8 @@ func (b *body) drain() bool {
 		return b.err == io.EOF
 	}
 	b.c.setReadDeadline(drainTime, 0)
+	b.c.drains = true
+	defer func() { b.c.drains = false }()
 	buf := writeBuffers.Get().(*[writeBufferSize]byte)
 	defer writeBuffers.Put(buf)
 	var err error

@@ -33,6 +33,7 @@ type conn struct {
 	r, w     int       // buf[r:w] was read and not used yet
 	deadline time.Time // of reading, as last set
 	writeEnd time.Time // of writing, as last set
+	drains   bool      // the rest of a body is read for nobody
 	untaken  int       // what the client had not taken yet when a write was late, and 1; 0 if none was
 	first    bool      // no request was read yet
 	state    atomic.Int32
@@ -337,7 +338,7 @@ func early(err error) error {
 // read reads a part of a body: large ones without a copy.
 func (c *conn) read(p []byte) (int, error) {
 	if c.r == c.w {
-		c.setReadDeadline(c.s.bodyTimeout(), c.s.bodyTimeout()/16)
+		c.awaitPiece()
 		if len(p) >= readBufferSize/2 {
 			n, err := c.nc.Read(p)
 			return n, early(err)
@@ -369,7 +370,7 @@ func (c *conn) line(limit int) (string, error) {
 		if searched = len(b); searched > limit+1 {
 			return "", longLine(limit)
 		}
-		c.setReadDeadline(c.s.bodyTimeout(), c.s.bodyTimeout()/16)
+		c.awaitPiece()
 		if err := c.fill(); err != nil {
 			return "", err
 		}
@@ -378,6 +379,13 @@ func (c *conn) line(limit int) (string, error) {
 
 func longLine(limit int) error {
 	return malformed("line of a chunked body longer than %d bytes", limit)
+}
+
+// awaitPiece gives the next piece of a body its time, unless there is one for all the rest.
+func (c *conn) awaitPiece() {
+	if d := c.s.bodyTimeout(); !c.drains {
+		c.setReadDeadline(d, d/16)
+	}
 }
 
 // setReadDeadline gives reads from now on d, or up to slack less if a deadline is set already.

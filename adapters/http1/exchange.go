@@ -56,16 +56,13 @@ func (c *conn) exchange(text string) bool {
 	x.serve()
 	x.body.shut()
 	x.w.release()
-	switch {
-	case !x.keep:
-		if x.sent && (x.req.Body != nil && x.body.err == nil || c.w > c.r) {
-			c.linger()
-		}
-		return false
-	case x.req.Body != nil:
-		return x.body.drain()
+	if x.keep && x.req.Body != nil {
+		x.keep = x.body.drain()
 	}
-	return true
+	if !x.keep && x.sent && (x.req.Body != nil && x.body.err == nil || c.w > c.r) {
+		c.linger()
+	}
+	return x.keep
 }
 
 // start makes the Request.
