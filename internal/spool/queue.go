@@ -141,16 +141,15 @@ func (q *Queue) store(b []byte, at int64) (int, error) {
 	if size == 0 || q.fileErr != nil || !q.budget.takeDisk(size) {
 		return 0, nil
 	}
-	f := q.file
-	if f == nil {
-		f, q.fileErr = create()
+	if q.file == nil { // then the reader does not look at it
+		q.file, q.fileErr = create()
 	}
 	if q.fileErr == nil {
-		_, q.fileErr = f.WriteAt(b, at)
+		_, q.fileErr = q.file.WriteAt(b, at)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.file = f; q.fileErr != nil || q.err != nil {
+	if q.fileErr != nil || q.err != nil {
 		q.budget.takeDisk(-size)
 		return 0, q.err // what does not fit into the file waits for memory
 	}

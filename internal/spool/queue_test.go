@@ -97,6 +97,25 @@ func TestQueueFreesTheWriter(t *testing.T) {
 	})
 }
 
+// The race detector looks on while the file is written at its end and read at its beginning.
+func TestQueueFileAtBothEnds(t *testing.T) {
+	tempDir(t)
+	const size = 32 << 20
+	q := spool.NewQueue(&spool.Budget{Memory: 1 << 20, Disk: size}, size)
+	begun := make(chan struct{})
+	go func() {
+		_, err := q.Write(make([]byte, 1<<20)) // of which the file takes some, as nobody reads
+		assert.NoError(t, err)
+		close(begun)
+		assert.NoError(t, write(q, make([]byte, size-1<<20), 4<<10))
+	}()
+	<-begun
+	got, err := readAll(q, time.Microsecond)
+	require.NoError(t, err)
+	assert.Len(t, got, size)
+	require.NoError(t, q.Close())
+}
+
 // A reader that keeps up needs no file.
 func TestQueueStaysInMemory(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir()+"/missing")
