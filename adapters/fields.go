@@ -75,9 +75,37 @@ func (h *Header) Del(name string) {
 
 // Without returns a Header without the fields of the given names. h itself stays unchanged.
 func (h Header) Without(names ...string) Header {
-	return slices.DeleteFunc(h.Clone(), func(f Field) bool {
-		return slices.ContainsFunc(names, func(n string) bool { return EqualName(f.Name, n) })
-	})
+	var set nameSet
+	set.init(names)
+	return slices.DeleteFunc(h.Clone(), set.has)
+}
+
+// A nameSet knows names of fields.
+type nameSet struct {
+	names []string
+	index map[string]bool // by lower-case name; nil for a few
+}
+
+func (s *nameSet) init(names []string) {
+	s.names = names
+	if len(names) > scanLimit {
+		s.index = make(map[string]bool, len(names))
+		for _, name := range names {
+			s.index[strings.ToLower(name)] = true
+		}
+	}
+}
+
+func (s *nameSet) has(f Field) bool {
+	if s.index != nil {
+		return s.index[strings.ToLower(f.Name)]
+	}
+	for _, name := range s.names {
+		if EqualName(f.Name, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // Clone returns a copy that shares nothing with h but the strings.

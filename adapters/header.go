@@ -263,22 +263,20 @@ func MayNominate(name string) bool {
 // StripHopByHop removes the fields that concern one connection only, those that Connection names (see [MayNominate])
 // among them. It returns h itself if there are none.
 func StripHopByHop(h Header) Header {
-	names := hopByHop
+	names := slices.Clip(hopByHop)
 	for _, v := range h.Values("Connection") {
 		for name := range strings.SplitSeq(v, ",") {
 			if name = strings.TrimSpace(name); MayNominate(name) {
-				names = append(names[:len(names):len(names)], name)
+				names = append(names, name)
 			}
 		}
 	}
-	for _, f := range h {
-		for _, name := range names {
-			if EqualName(f.Name, name) {
-				return h.Without(names...)
-			}
-		}
+	var set nameSet
+	set.init(names)
+	if !slices.ContainsFunc(h, set.has) {
+		return h
 	}
-	return h
+	return slices.DeleteFunc(h.Clone(), set.has)
 }
 
 // AppendHeader appends resp's header in the form of a CGI response (RFC 3875 section 6), for the frontends of FastCGI,

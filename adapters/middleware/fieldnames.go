@@ -82,37 +82,33 @@ func (n *FieldNames) Wrap(next adapters.Handler) adapters.Handler {
 func (n *FieldNames) request(ctx context.Context, req *adapters.Request) *adapters.Request {
 	c := *req
 	c.Vars = slices.Clip(c.Vars)
+	passed := n.passed(req.Header)
+	for _, name := range passed {
+		env := "HTTP_" + strings.ToUpper(strings.ReplaceAll(foldedName(name), "-", "_"))
+		c.Vars = append(c.Vars, adapters.Var{Name: env, Value: strings.Join(req.Header.Values(name), ", ")})
+	}
 	c.Header = make(adapters.Header, 0, len(req.Header))
-	for i, f := range req.Header {
-		switch {
-		case plainName(f.Name):
-		case !n.allowed(f.Name, req.Header):
+	for _, f := range req.Header {
+		same := func(name string) bool { return adapters.EqualName(name, f.Name) }
+		if plainName(f.Name) || slices.ContainsFunc(passed, same) {
+			c.Header = append(c.Header, f)
+		} else {
 			n.log.dropped(ctx, f.Name, req.ID)
-			continue
-		case !req.Header[:i].Has(f.Name):
-			name := "HTTP_" + strings.ToUpper(strings.ReplaceAll(foldedName(f.Name), "-", "_"))
-			c.Vars = append(c.Vars, adapters.Var{Name: name, Value: strings.Join(req.Header.Values(f.Name), ", ")})
 		}
-		c.Header = append(c.Header, f)
 	}
 	return &c
 }
 
-// allowed reports whether a field may stay: it is in the list, and none that could be taken for it goes before.
-func (n *FieldNames) allowed(name string, h adapters.Header) bool {
-	folded := foldedName(name)
-	if h.Has(folded) {
-		return false
-	}
-	for _, allowed := range n.allow {
-		if adapters.EqualName(allowed, name) {
-			return true
-		}
-		if adapters.EqualName(foldedName(allowed), folded) && h.Has(allowed) {
-			return false
+// passed returns those of the list that are in h and stay: no field that could be taken for one goes before it.
+func (n *FieldNames) passed(h adapters.Header) (names []string) {
+	for _, name := range n.allow {
+		folded := foldedName(name)
+		before := func(other string) bool { return adapters.EqualName(foldedName(other), folded) }
+		if h.Has(name) && !h.Has(folded) && !slices.ContainsFunc(names, before) {
+			names = append(names, name)
 		}
 	}
-	return false
+	return names
 }
 
 // A nameLog logs names that clients choose: each once, a few in a minute.
