@@ -1,7 +1,6 @@
 package cgi
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"syscall"
@@ -27,7 +26,7 @@ func (s *Script) run(c *command, req *adapters.Request, files []*os.File) (*proc
 	s.mu.Lock() // also the system starts one process after the other
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, fmt.Errorf("%w: closed", adapters.ErrUnreachable)
+		return nil, errClosed
 	}
 	attr := &os.ProcAttr{Dir: c.dir, Env: env, Files: files, Sys: new(syscall.SysProcAttr)}
 	if runtime.GOOS == "linux" { // elsewhere the group would be killed when its id may be somebody else's

@@ -14,6 +14,7 @@ package cgi
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -128,11 +129,14 @@ func (s *Script) Close() error {
 	}
 	s.mu.Unlock()
 	s.reaped.Wait()
+	s.confinement.once.Do(func() { s.confinement.err = errClosed }) // nothing is prepared any more
 	if spawner := s.confinement.spawner; spawner != nil {
 		spawner.Close()
 	}
 	return nil
 }
+
+var errClosed = fmt.Errorf("%w: closed", adapters.ErrUnreachable)
 
 func failed(ctx context.Context, op, script string, err error) error {
 	return adapters.Failed(ctx, "cgi: "+op, script, adapters.ErrUnreachable, err)

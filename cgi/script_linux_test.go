@@ -682,6 +682,22 @@ func TestScriptClosed(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// What is closed before its first request, or during it, starts nothing that would stay. TestMain sees to that, too.
+func TestScriptClosedFirst(t *testing.T) {
+	closed := &cgi.Script{Limits: cgi.Limits{Files: 50}}
+	require.NoError(t, closed.Close())
+	require.ErrorIs(t, closed.Check(), adapters.ErrUnreachable)
+	for range 50 {
+		s := &cgi.Script{Limits: cgi.Limits{Files: 50}}
+		checked := make(chan error)
+		go func() { checked <- s.Check() }()
+		require.NoError(t, s.Close())
+		if err := <-checked; err != nil {
+			require.ErrorIs(t, err, adapters.ErrUnreachable)
+		}
+	}
+}
+
 // Many at once leave nothing: TestMain sees to descriptors, processes and goroutines.
 func TestScriptMany(t *testing.T) {
 	s := sh(t, head+"cat; echo $QUERY_STRING >&2")
