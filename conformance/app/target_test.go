@@ -54,7 +54,7 @@ func TestPreflight(t *testing.T) {
 	first := []conformance.Case{*named(t, "fcgi/3.3/request-id-1")}
 	t.Run("an application that can do all", func(t *testing.T) {
 		target := app.New(listen(t, "tcp", "fcgi", "fcgi-app"))
-		report, err := conformance.Run(t.Context(), target, first, conformance.Options{Patience: hasty})
+		report, err := conformance.Run(t.Context(), target, first, conformance.Options{Patience: patient})
 		require.NoError(t, err)
 		assert.Equal(t, "app", report.Target.Role)
 		assert.Equal(t, "fastcgi", report.Target.Protocol)
