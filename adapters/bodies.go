@@ -100,26 +100,30 @@ func (b *Bodies) rate() int64 {
 	return b.Rate
 }
 
-func (b *Bodies) serve(ctx context.Context, next Handler, req *Request, mode BodyMode) (*Response, error) {
+func (b *Bodies) serve(ctx context.Context, next Handler, req *Request, mode BodyMode) (resp *Response, err error) {
 	release := func() {}
 	if collects(req, mode) {
-		var err error
 		c := newCollection(req, b.limit(), mode == BodySpool)
 		c.Budget, c.rate = &b.budget, b.rate()
 		if req, release, err = c.collect(ctx, req); err != nil {
 			return nil, err
 		}
 	}
-	resp, err := next.Serve(ctx, req)
+	defer func() {
+		if resp == nil { // also after a panic
+			release()
+		}
+	}()
+	if resp, err = next.Serve(ctx, req); err != nil {
+		return nil, err
+	}
 	switch {
-	case err != nil:
-		release()
 	case mode == BodyStream, resp.LocalRedirect != "", resp.Status == http.StatusSwitchingProtocols:
 		resp.Body = OnClose(resp.Body, release)
 	default:
 		resp.relay(b, release)
 	}
-	return resp, err
+	return resp, nil
 }
 
 // collects reports whether something of the body has to be waited for before the application is asked.

@@ -419,3 +419,17 @@ func TestBodiesOfUpgrades(t *testing.T) {
 	assert.Implements(t, (*io.Writer)(nil), resp.Body)
 	require.NoError(t, resp.Body.Close())
 }
+
+// A Handler that panics gives back what its request's body took.
+func TestBodiesOfPanics(t *testing.T) {
+	bodyDir(t)
+	b := new(adapters.Bodies)
+	h := b.Wrap(adapters.BodySpool)(adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) {
+		panic("oops")
+	}))
+	req := upload(&slowBody{content: strings.Repeat("x", 100000), part: 8 << 10})
+	assert.Panics(t, func() { h.Serve(t.Context(), req) })
+	memory, disk := b.Used()
+	assert.Zero(t, memory)
+	assert.Zero(t, disk)
+}

@@ -128,12 +128,20 @@ func (a *abandonable) serve(ctx context.Context, next adapters.Handler) (*adapte
 				a.end(got.err)
 				return
 			}
-			_, err := io.Copy(io.Discard, got.resp.Body)
-			got.resp.Body.Close()
-			a.end(err)
+			a.end(discard(got.resp))
 		})
 		return nil, &adapters.Error{Op: "middleware: on-abort", Err: context.Cause(ctx)}
 	}
+}
+
+// discard reads a response to its end that nobody wants.
+func discard(resp *adapters.Response) error {
+	defer resp.Body.Close()
+	if resp.Status == http.StatusSwitchingProtocols { // whose application waits for the client
+		return adapters.ErrAborted
+	}
+	_, err := io.Copy(io.Discard, resp.Body)
+	return err
 }
 
 // clientLeft reports whether a request is over because nobody waits for its answer any more, and not for a limit.

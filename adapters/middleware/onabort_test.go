@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -228,6 +229,26 @@ func TestOnAbortPasses(t *testing.T) {
 		assert.NoError(t, resp.Body.Close())
 	})
 	assert.NoError(t, o.Close(t.Context()))
+}
+
+// An application that agrees to another protocol when its client has left would wait for that for ever.
+func TestOnAbortUpgradesForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		talk, client := net.Pipe()
+		defer client.Close()
+		o := &middleware.OnAbort{Policy: middleware.Ignore, Log: slog.New(slog.DiscardHandler)}
+		h := o.Wrap(adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) {
+			time.Sleep(2 * time.Second)
+			return &adapters.Response{Status: 101, Body: talk}, nil
+		}))
+		ctx, leave := context.WithTimeoutCause(t.Context(), time.Second, adapters.ErrAborted)
+		defer leave()
+		_, err := h.Serve(ctx, new(adapters.Request))
+		assert.Equal(t, adapters.StatusClientGone, adapters.StatusOf(err))
+		grace, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		assert.NoError(t, o.Close(grace))
+	})
 }
 
 // A client that does not read holds no application whose response goes to a spool, whatever the policy.
