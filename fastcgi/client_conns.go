@@ -167,7 +167,7 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 	}
 	timed, cancel := context.WithTimeout(ctx, cmp.Or(c.ConnectTimeout, clientConnectTimeout))
 	nc, err := dial(timed, c.network(), c.Address)
-	late := timed.Err() != nil
+	late := sockio.Late(timed)
 	cancel()
 	if err != nil {
 		c.release()

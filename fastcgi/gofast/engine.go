@@ -92,7 +92,7 @@ func (e *Engine) ask(ctx context.Context, req *adapters.Request, spooled bool) (
 	req.Trace.Attempt(e.name())
 	conn, err := e.dial(ctx)
 	if err != nil {
-		return nil, e.failed(ctx, "dial", adapters.ErrUnreachable, err)
+		return nil, err
 	}
 	req.Trace.Mark(adapters.Assigned)
 	x := &exchange{engine: e, ctx: ctx, req: req, conn: conn}
@@ -117,21 +117,25 @@ func params(req *adapters.Request) (map[string]string, error) {
 
 func (e *Engine) dial(ctx context.Context) (net.Conn, error) {
 	if e.closed.Load() {
-		return nil, errClosed
+		return nil, e.failed(ctx, "dial", adapters.ErrUnreachable, errClosed)
 	}
 	dial := e.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
 	limit := cmp.Or(e.ConnectTimeout, connectTimeout)
-	late := fmt.Errorf("%w: no connection within %v (limit ConnectTimeout)", adapters.ErrTimeout, limit)
-	timed, cancel := context.WithTimeoutCause(ctx, limit, late)
+	timed, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	conn, err := dial(timed, e.Network, e.Address)
-	if err != nil && timed.Err() != nil {
-		err = context.Cause(timed)
+	if err == nil {
+		return conn, nil
 	}
-	return conn, err
+	failed := e.failed(ctx, "dial", adapters.ErrUnreachable, err)
+	if late, _ := timed.Deadline(); ctx.Err() == nil && !time.Now().Before(late) { // timed may not be over yet
+		failed.Limit = "connect-timeout"
+		failed.Err = adapters.ConnectTimeout(fmt.Errorf("%w: no connection within %v", adapters.ErrTimeout, limit))
+	}
+	return nil, failed
 }
 
 func (e *Engine) failed(ctx context.Context, op string, kind, err error) *adapters.Error {

@@ -207,7 +207,7 @@ func TestRequestErrors(t *testing.T) {
 			Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				<-ctx.Done()
 				return nil, ctx.Err()
-			}}, nil, 504, "gofast: dial n a: application timed out: no connection within 1ms (limit ConnectTimeout)"},
+			}}, nil, 504, "gofast: dial n a: application timed out: no connection within 1ms (limit connect-timeout)"},
 		{"NUL", &gofast.Engine{Network: "n", Address: "a"}, func(r *adapters.Request) { r.Query = "a\x00" }, 400,
 			`gofast: encode for n a: bad request: NUL in variable "QUERY_STRING"`},
 		{"filter without data", says("").engine(), func(r *adapters.Request) { r.Role = adapters.Filter }, 400,

@@ -2,10 +2,12 @@
 package sockio
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"syscall"
+	"time"
 )
 
 // A Conn is a connection that is read by at most one goroutine at a time, and written by at most one. On Linux its system
@@ -111,6 +113,13 @@ func (c *Conn) Control(f func(fd uintptr)) {
 	if c.raw != nil {
 		c.raw.Control(f)
 	}
+}
+
+// Late reports whether ctx is over, or should be: the opening of a connection ends at its deadline, which ctx itself may
+// notice a moment later.
+func Late(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // A transfer is what is being read or written.
