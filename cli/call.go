@@ -75,6 +75,9 @@ func call(c *cli.Context, std streams) error {
 	if c.NArg() < 1 || c.NArg() > 2 {
 		return usage("write gangway call URL [PATH]; the URL is the application's, such as fcgi://127.0.0.1:9000")
 	}
+	if limit := c.Duration("timeout"); limit <= 0 {
+		return usage("--timeout %v: write a time above 0, such as 30s", limit)
+	}
 	slog.SetDefault(slog.New(slog.NewTextHandler(std.err, nil)))
 	x := &caller{std: std, include: c.Bool("include"), verbose: c.Bool("verbose")}
 	o, err := appOptions(c)

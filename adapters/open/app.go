@@ -218,7 +218,7 @@ func (app *App) openCommand() error {
 // user returns who the program runs as; nil is who we are.
 func (app *App) user() (*sandbox.User, error) {
 	switch name := app.options.User; name {
-	case "", cgi.Self, cgi.Owner:
+	case "", cgi.Self, cgi.Owner, cgi.OwnerOrRoot:
 		return nil, nil
 	default:
 		user, err := sandbox.LookupUser(name)

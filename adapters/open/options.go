@@ -44,8 +44,8 @@ type AppOptions struct {
 	BootTimeout    time.Duration // for a process of ours to accept a connection; 0 is pool.DefaultBoot
 	StderrLines    int           // of a process of ours that are logged in a second; 0 is pool.DefaultLines
 
-	// User, Sandbox and CGI are User, Sandbox and Limits of [cgi.Script]. Programs of fcgi+exec: and scgi+exec: run as User,
-	// too, unless it is cgi.Owner: they have none.
+	// User, Sandbox and CGI are User, Sandbox and Limits of [cgi.Script]. Programs of fcgi+exec: and scgi+exec: run as
+	// User, too, unless it is cgi.Owner or cgi.OwnerOrRoot: they have none.
 	User    string
 	Sandbox cgi.Sandbox
 	CGI     cgi.Limits

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/open"
+	"github.com/gangway-go/gangway/cgi"
 )
 
 func TestOptionsThatCannotWork(t *testing.T) {
@@ -122,5 +123,13 @@ func TestRule(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, app.Rule(tt.variable, tt.given))
 		})
+	}
+}
+
+// A program without an owner runs as we do, whichever owner is meant.
+func TestUserOfCommand(t *testing.T) {
+	for _, user := range []string{"", cgi.Self, cgi.Owner, cgi.OwnerOrRoot} {
+		_, err := open.Open("fcgi+exec:true", open.AppOptions{User: user})
+		assert.NoError(t, err, "%q", user)
 	}
 }

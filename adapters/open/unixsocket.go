@@ -63,6 +63,9 @@ const maxSocketPath = 107
 
 func listenUnix(a Address, o ListenOptions) (net.Listener, error) {
 	path := a.Target
+	if abstract(path) && (o.SocketMode != 0 || o.SetOwner) {
+		return nil, fmt.Errorf("%w: %s has no file, so neither a mode nor an owner", ErrOption, a)
+	}
 	defer lockFolder(filepath.Dir(path))()
 	ln, err := bindUnix(path, o.SocketMode)
 	if errors.Is(err, syscall.EADDRINUSE) {
