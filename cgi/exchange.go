@@ -246,7 +246,8 @@ func (x *exchange) await() *os.ProcessState {
 	}
 }
 
-// endedBadly returns the error for a response that ends with its script; the format takes a sentinel and how that ended.
+// endedBadly returns the error for a response that ends with its script; the format takes a sentinel and how that
+// ended.
 func endedBadly(state *os.ProcessState, format string) error {
 	err := fmt.Errorf(format, adapters.ErrTruncated, look(state))
 	if limit := limitOf(state); limit != "" {

@@ -14,8 +14,8 @@ import (
 // Limits bound what scripts take. In every field 0 is the default, and below 0 is no limit.
 //
 // CPU, Memory, FileSize, Files and Processes are resource limits of the system, which the script and what it starts
-// inherit and cannot raise: each process has them for itself. There is no default for them, nor for Time and Output, but
-// in a [Sandbox], where it is that of [SandboxLimits]. They need Linux.
+// inherit and cannot raise: each process has them for itself. There is no default for them, nor for Time and Output,
+// but in a [Sandbox], where it is that of [SandboxLimits]. They need Linux.
 type Limits struct {
 	CPU      time.Duration // time on a processor, in whole seconds, rounded up: RLIMIT_CPU
 	Memory   int64         // bytes of address space: RLIMIT_AS

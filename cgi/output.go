@@ -59,8 +59,8 @@ func (o *output) next(p []byte) (int, error) {
 	return n, err
 }
 
-// readRest reads what was there when the time was over: a Read that comes late, because the machine is busy or was asleep,
-// fails by its deadline whatever the pipe holds.
+// readRest reads what was there when the time was over: a Read that comes late, because the machine is busy or was
+// asleep, fails by its deadline whatever the pipe holds.
 func (o *output) readRest(p []byte) (int, error) {
 	if !o.late {
 		o.late, o.rest = true, o.pending()

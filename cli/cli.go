@@ -1,7 +1,7 @@
 // Package cli is the command gangway: serve, bridge, call, conform and version. Begin with [Main].
 //
-// Exit codes: 0 is success, 1 that something could not be started or was cut, 2 a wrong command line; call and conform have
-// more of them. An error is one line on standard error that says what is wrong and what to do.
+// Exit codes: 0 is success, 1 that something could not be started or was cut, 2 a wrong command line; call and conform
+// have more of them. An error is one line on standard error that says what is wrong and what to do.
 package cli
 
 import (
@@ -128,7 +128,8 @@ func usageError(_ *cli.Context, err error, _ bool) error {
 // arrangeAll prepares the arguments of the whole command line. It also returns what messages begin with.
 func arrangeAll(app *cli.App, args []string) (arranged []string, command string, err error) {
 	if len(args) < 2 {
-		return nil, "", usage(`which command? There are serve, bridge, call, conform and version; "gangway help" explains them`)
+		return nil, "", usage(`which command? There are serve, bridge, call, conform and version; ` +
+			`"gangway help" explains them`)
 	}
 	name := args[1]
 	known := func(name string) int {
@@ -160,7 +161,8 @@ func arrangeAll(app *cli.App, args []string) (arranged []string, command string,
 			return []string{args[0], "help", name}, "", nil
 		}
 		// The last one may be written as a flag: gangway conform --list.
-		sub := slices.IndexFunc(c.Subcommands, func(c *cli.Command) bool { return c.Name == strings.TrimPrefix(rest[0], "--") })
+		word := strings.TrimPrefix(rest[0], "--")
+		sub := slices.IndexFunc(c.Subcommands, func(c *cli.Command) bool { return c.Name == word })
 		if sub < 0 {
 			return nil, "", usage(`%s: unknown command %q.%s "gangway help %[1]s" lists all`, name, rest[0],
 				suggested(c.Subcommands, rest[0]))

@@ -24,13 +24,14 @@ type confinement struct {
 func confineFlags() []cli.Flag {
 	const category = "Programs that gangway starts"
 	return []cli.Flag{
-		&cli.StringFlag{Name: "user", Category: category, Usage: "`USER[:GROUP]` that they run as; self is gangway's, owner " +
-			"is that of the CGI program, or of the application's folder (default: owner if gangway runs as root)"},
+		&cli.StringFlag{Name: "user", Category: category, Usage: "`USER[:GROUP]` that they run as; self is gangway's, " +
+			"owner is that of the CGI program, or of the application's folder (default: owner if gangway runs as root)"},
 		&cli.StringFlag{Name: "umask", Category: category, Usage: "`MODE` that files of theirs, and of gangway, do not " +
 			"get, such as 0077"},
-		&cli.StringFlag{Name: "sandbox", Category: category, Value: "off", Usage: "`off|standard|strict`: what CGI programs " +
-			"are kept from; Linux 6.2 or later"},
-		&cli.StringSliceFlag{Name: "sandbox-read", Category: category, Usage: "`PATH` that they may read and run in a sandbox"},
+		&cli.StringFlag{Name: "sandbox", Category: category, Value: "off", Usage: "`off|standard|strict`: what CGI " +
+			"programs are kept from; Linux 6.2 or later"},
+		&cli.StringSliceFlag{Name: "sandbox-read", Category: category, Usage: "`PATH` that they may read and run in a " +
+			"sandbox"},
 		&cli.StringSliceFlag{Name: "sandbox-write", Category: category, Usage: "`PATH` that they may change in a sandbox"},
 	}
 }

@@ -55,7 +55,8 @@ func listenerFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "mount", Category: requests, Usage: "`[HOST]/PREFIX=URL`, another application beneath " +
 			"/PREFIX"},
 		&cli.StringSliceFlag{Name: "body", Category: requests, Usage: "`MODE` of request bodies, or [HOST]/PREFIX=MODE for " +
-			"one of --mount: auto collects those of slow clients before the application is asked, spool all of them, stream none"},
+			"one of --mount: auto collects those of slow clients before the application is asked, spool all of them, " +
+			"stream none"},
 		&cli.StringSliceFlag{Name: "limit", Category: requests, Usage: "`NAME=VALUE`; \"gangway help limits\" lists them"},
 		&cli.StringFlag{Name: "auth-basic", Category: requests, Usage: "ask for a password of this htpasswd `FILE`"},
 		&cli.StringFlag{Name: "auth-digest", Category: requests, Usage: "ask for a password of this htdigest `FILE`"},

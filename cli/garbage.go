@@ -53,7 +53,9 @@ func afterCollection(f func() (again bool)) {
 
 // inUse returns what GOGC is a percentage of, as the last collection found it.
 func inUse() (bytes uint64) {
-	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
+	samples := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+	}
 	metrics.Read(samples)
 	for _, sample := range samples {
 		bytes += sample.Value.Uint64()

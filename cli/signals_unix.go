@@ -16,8 +16,8 @@ func stopSignals() []os.Signal {
 	return []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
 }
 
-// otherWishes says what signals ask for that do not stop this process. SIGHUP comes when a terminal is closed; without one
-// it is sent by people who want their service to look at its configuration again.
+// otherWishes says what signals ask for that do not stop this process. SIGHUP comes when a terminal is closed; without
+// one it is sent by people who want their service to look at its configuration again.
 func otherWishes() map[os.Signal]wish {
 	wishes := map[os.Signal]wish{syscall.SIGUSR1: toReopen, syscall.SIGUSR2: toUpgrade}
 	if !signal.Ignored(syscall.SIGHUP) && !hasTerminal() {

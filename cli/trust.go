@@ -18,22 +18,22 @@ import (
 func trustFlags() []cli.Flag {
 	const proxies, requests = "Proxies in front", "Requests"
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "trust-proxy", Category: proxies, Usage: "`CIDR[,CIDR...]` of the proxies that say who the " +
-			"client is; may repeat"},
-		&cli.StringFlag{Name: "trust-header", Category: proxies, Value: "for,proto", Usage: "`LIST` of what all of them set: " +
-			"for, proto, host, port of X-Forwarded-*, or forwarded"},
+		&cli.StringSliceFlag{Name: "trust-proxy", Category: proxies, Usage: "`CIDR[,CIDR...]` of the proxies that say who " +
+			"the client is; may repeat"},
+		&cli.StringFlag{Name: "trust-header", Category: proxies, Value: "for,proto", Usage: "`LIST` of what all of them " +
+			"set: for, proto, host, port of X-Forwarded-*, or forwarded"},
 		&cli.BoolFlag{Name: "proxy-protocol", Category: proxies, Usage: "take the PROXY protocol, from --trust-proxy only"},
-		&cli.StringFlag{Name: "proxy-status", Category: proxies, Value: "trusted", Usage: "`on|off|trusted`: who is told the " +
-			"kind of a failure, in Proxy-Status; trusted are clients on this machine and --trust-proxy"},
+		&cli.StringFlag{Name: "proxy-status", Category: proxies, Value: "trusted", Usage: "`on|off|trusted`: who is told " +
+			"the kind of a failure, in Proxy-Status; trusted are clients on this machine and --trust-proxy"},
 
-		&cli.StringSliceFlag{Name: "server-name", Category: "Listeners", Usage: "`NAME` of this server for SERVER_NAME; may " +
-			"repeat, then the client chooses (default: the listener's host or address)"},
-		&cli.StringSliceFlag{Name: "allow-header", Category: requests, Usage: "`NAME` of a header field with _ or . that is " +
-			"passed on; may repeat"},
-		&cli.StringSliceFlag{Name: "pass-authorization", Category: requests, Usage: "`[[HOST]/PREFIX=]on|off|when-not-ours`: " +
-			"whether the application gets the client's password (default: when-not-ours)"},
-		&cli.StringSliceFlag{Name: "on-abort", Category: requests, Usage: "`[[HOST]/PREFIX=]abort|finish[:TIME]|ignore`: what " +
-			"becomes of the application when its client leaves (default: abort)"},
+		&cli.StringSliceFlag{Name: "server-name", Category: "Listeners", Usage: "`NAME` of this server for SERVER_NAME; " +
+			"may repeat, then the client chooses (default: the listener's host or address)"},
+		&cli.StringSliceFlag{Name: "allow-header", Category: requests, Usage: "`NAME` of a header field with _ or . that " +
+			"is passed on; may repeat"},
+		&cli.StringSliceFlag{Name: "pass-authorization", Category: requests, Usage: "`[[HOST]/PREFIX=]on|off|when-not-ours`" +
+			": whether the application gets the client's password (default: when-not-ours)"},
+		&cli.StringSliceFlag{Name: "on-abort", Category: requests, Usage: "`[[HOST]/PREFIX=]abort|finish[:TIME]|ignore`: " +
+			"what becomes of the application when its client leaves (default: abort)"},
 	}
 }
 
@@ -148,7 +148,9 @@ func (p perApp[T]) of(where string) T {
 }
 
 // readPerApp reads VALUE or [HOST]/PREFIX=VALUE.
-func readPerApp[T any](s *settings, c *cli.Context, flag, initial string, parse func(string) (T, bool)) (perApp[T], error) {
+func readPerApp[T any](
+	s *settings, c *cli.Context, flag, initial string, parse func(string) (T, bool),
+) (perApp[T], error) {
 	p := perApp[T]{}
 	for _, v := range append([]string{initial}, c.StringSlice(flag)...) {
 		where, value, one := strings.Cut(v, "=")

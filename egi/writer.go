@@ -107,7 +107,8 @@ func (x *exchange) commit() {
 	if x.sniff && x.ring.used > 0 {
 		x.resp.Header.Add("Content-Type", http.DetectContentType(x.ring.bytes()))
 	}
-	if !x.done && (x.length < 0 || len(x.declared) > 0) || len(x.trailer) > 0 { // as net/http: no other one beside a length
+	// As net/http: beside a length no other trailer than those declared.
+	if !x.done && (x.length < 0 || len(x.declared) > 0) || len(x.trailer) > 0 {
 		x.resp.Trailer = x.sentTrailer
 	}
 	if !x.bodyAllowed() {

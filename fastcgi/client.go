@@ -46,8 +46,9 @@ type Client struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// MaxConns is how many connections there may be at once, kept ones included, and aborted ones as long as the
-	// application is busy with them: see AbortGrace. It should not exceed what the application serves at once. 0 is no limit: then requests wait in the application's backlog, and while one of
-	// them waits for longer than a moment, no connection is kept.
+	// application is busy with them: see AbortGrace. It should not exceed what the application serves at once. 0 is no
+	// limit: then requests wait in the application's backlog, and while one of them waits for longer than a moment, no
+	// connection is kept.
 	MaxConns int
 	// MaxWaiting is how many requests may wait for one of MaxConns, others fail with ErrBusy; 0 is 100, below 0 none.
 	MaxWaiting int
@@ -112,8 +113,8 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// OnAborted has fn called with 1 when a request is aborted that the application may still be busy with, and with -1 when
-// it is not any more. It is called before the first request, and fn from any goroutine; fn must not call the Client.
+// OnAborted has fn called with 1 when a request is aborted that the application may still be busy with, and with -1
+// when it is not any more. It is called before the first request, and fn from any goroutine; fn must not call the Client.
 func (c *Client) OnAborted(fn func(delta int)) { c.onAborted = fn }
 
 func (c *Client) aborted(delta int) {

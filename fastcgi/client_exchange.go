@@ -69,8 +69,9 @@ const maxRashWrite = 8 << 10
 // longAgo as a deadline ends a Read at once.
 var longAgo = time.Unix(1, 0)
 
-// largestID is the last request id before 1 comes again. Applications may keep requests in arrays, so ids are to be small
-// (FastCGI 1.0 section 3.3); and one that just was in use must not come at once, for records of its request may still come.
+// largestID is the last request id before 1 comes again. Applications may keep requests in arrays, so ids are to be
+// small (FastCGI 1.0 section 3.3); and one that just was in use must not come at once, for records of its request may
+// still come.
 const largestID = 32
 
 // start sends the request, or as much of it as needs no waiting for a body.

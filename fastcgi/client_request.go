@@ -47,7 +47,8 @@ func (x *exchange) appendHead(dst []byte) ([]byte, error) {
 	switch {
 	case !req.HasBody():
 		dst = wire.AppendEnd(dst, wire.TypeStdin, id)
-	case req.ContentLength <= maxInlineBody && (inMemory(req.Body) || adapters.ReadableAtOnce(req.Body) >= req.ContentLength):
+	case req.ContentLength <= maxInlineBody &&
+		(inMemory(req.Body) || adapters.ReadableAtOnce(req.Body) >= req.ContentLength):
 		if dst, err = x.appendBody(dst); err != nil {
 			return dst, err
 		}

@@ -23,8 +23,8 @@ func Listener() (net.Listener, error) {
 	return ln, nil
 }
 
-// webServerAddrs returns the addresses in FCGI_WEB_SERVER_ADDRS, FastCGI 1.0 section 3.2; none if it is not set. A list without
-// an address allows nobody, which is a list of the invalid address.
+// webServerAddrs returns the addresses in FCGI_WEB_SERVER_ADDRS, FastCGI 1.0 section 3.2; none if it is not set. A list
+// without an address allows nobody, which is a list of the invalid address.
 func webServerAddrs() (addrs []netip.Addr, err error) {
 	list, bound := os.LookupEnv(wire.WebServerAddrs)
 	switch {

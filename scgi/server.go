@@ -92,8 +92,8 @@ func (s *Server) unlessClosed(fn func()) (open bool) {
 	return !s.closed
 }
 
-// Shutdown stops accepting connections and returns nil when the requests of all that there are were answered. If ctx is done before that, it
-// cancels and cuts the rest without waiting for their handlers, and returns the error of ctx.
+// Shutdown stops accepting connections and returns nil when the requests of all that there are were answered. If ctx is
+// done before that, it cancels and cuts the rest without waiting for their handlers, and returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.unlessClosed(func() { s.closed = true })
 	for _, ln := range s.listeners {

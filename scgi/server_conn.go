@@ -137,8 +137,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watch cancels the request when the web server is gone: an empty write tells, as far as we can know, whether it has closed
-// both directions, also if bytes that nobody has taken lie before the end.
+// watch cancels the request when the web server is gone: an empty write tells, as far as we can know, whether it has
+// closed both directions, also if bytes that nobody has taken lie before the end.
 func (b *requestBody) watch(ctx context.Context) {
 	tick := time.NewTicker(watchPeriod)
 	defer tick.Stop()

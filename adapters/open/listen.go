@@ -36,7 +36,8 @@ type ListenOptions struct {
 	// Inherited is a socket of somebody else's that listens already, and which is used instead of a new one. The address
 	// says which protocol is spoken. A Unix socket's file stays there when the listener is closed; see KeepSocket.
 	Inherited net.Listener
-	// ServerNames are the names of this server, for SERVER_NAME of HTTP; nil is the host of the address, if that is a name.
+	// ServerNames are the names of this server, for SERVER_NAME of HTTP; nil is the host of the address, if that is a
+	// name.
 	ServerNames []string
 	// ProxyProtocol are the networks of balancers that begin each connection to an http or https listener with a header
 	// of the PROXY protocol; nil is off. A client on a Unix socket is 127.0.0.1.
@@ -47,7 +48,8 @@ type ListenOptions struct {
 	Log *slog.Logger
 }
 
-// ListenLimits are the limits of a listener, as far as its protocol has them. In all fields 0 is the protocol's default.
+// ListenLimits are the limits of a listener, as far as its protocol has them. In all fields 0 is the protocol's
+// default.
 type ListenLimits struct {
 	HeaderTimeout  time.Duration // of http1.Server and scgi.Server; ParamsTimeout of fastcgi.Server
 	IdleTimeout    time.Duration // of http1.Server
@@ -205,7 +207,8 @@ func newHTTP1Server(http2 *httpServer, a Address, h adapters.Handler, o ListenOp
 	s := &http1Server{http2: http2, handed: &handedConns{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	s.Handler, s.Log, s.Reporter, s.ServerNames = h, o.Log, o.Reporter, o.serverNames(a)
 	l := o.Limits
-	s.HeaderTimeout, s.IdleTimeout, s.BodyTimeout, s.WriteTimeout = l.HeaderTimeout, l.IdleTimeout, l.BodyTimeout, l.WriteTimeout
+	s.HeaderTimeout, s.IdleTimeout = l.HeaderTimeout, l.IdleTimeout
+	s.BodyTimeout, s.WriteTimeout = l.BodyTimeout, l.WriteTimeout
 	s.MaxHeader, s.MaxConns, s.MaxClientConns, s.MaxStderr = l.MaxHeader, l.MaxConns, l.MaxClientConns, l.MaxStderr
 	s.HTTP2 = func(c net.Conn) {
 		s.starting.Do(func() { go http2.Server.Serve(s.handed) })

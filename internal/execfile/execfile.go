@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// WriteFile is os.WriteFile while no process is being started. One that is has a copy of each open file until it executes
-// its program, and Linux runs no file that is open for writing anywhere (ETXTBSY).
+// WriteFile is os.WriteFile while no process is being started. One that is has a copy of each open file until it
+// executes its program, and Linux runs no file that is open for writing anywhere (ETXTBSY).
 func WriteFile(path string, content []byte, mode fs.FileMode) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()

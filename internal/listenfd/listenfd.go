@@ -1,6 +1,7 @@
 // Package listenfd takes over listening sockets that this process was started with: the one that a web server or
 // spawn-fcgi leaves on descriptor 0 (FCGI_LISTENSOCK_FILENO, FastCGI 1.0 section 2.2), and those that systemd, or any
-// other supervisor, hands down (sd_listen_fds(3), systemd 252). Begin with [Listen]; [Find] and [Forget] are for the latter.
+// other supervisor, hands down (sd_listen_fds(3), systemd 252). Begin with [Listen]; [Find] and [Forget] are for the
+// latter.
 package listenfd
 
 import (
@@ -67,8 +68,8 @@ func handed() []string {
 	return names[:n]
 }
 
-// Find returns the descriptor of the socket that the supervisor calls name, in LISTEN_FDNAMES. A number is taken for the
-// descriptor itself. The error wraps [ErrNotHandedOver] unless there are several of that name.
+// Find returns the descriptor of the socket that the supervisor calls name, in LISTEN_FDNAMES. A number is taken for
+// the descriptor itself. The error wraps [ErrNotHandedOver] unless there are several of that name.
 func Find(name string) (uintptr, error) {
 	names := handed()
 	if fd, err := strconv.ParseUint(name, 10, 31); err == nil {
@@ -84,8 +85,8 @@ func Find(name string) (uintptr, error) {
 	case i < 0:
 		return 0, fmt.Errorf("%w: they are called %s (%s)", ErrNotHandedOver, strings.Join(names, ", "), namesVar)
 	case slices.Contains(names[i+1:], name):
-		return 0, fmt.Errorf("several sockets are called %s: take them by number, from %d on, or name each (FileDescriptorName=)",
-			name, First)
+		return 0, fmt.Errorf("several sockets are called %s: take them by number, from %d on, or name each "+
+			"(FileDescriptorName=)", name, First)
 	}
 	return uintptr(First + i), nil
 }

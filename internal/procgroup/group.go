@@ -1,7 +1,7 @@
 // Package procgroup ends processes together with what they have started: each leads a process group of its own, where
 // the system has such groups (Unix). On Linux also those of its descendants are ended that have left the group, for a
-// session of their own say, but not the process that has started them. Start a process with the attributes of [Attr], make a [Group] of it, and wait for
-// it with [Group.Wait].
+// session of their own say, but not the process that has started them. Start a process with the attributes of [Attr],
+// make a [Group] of it, and wait for it with [Group.Wait].
 package procgroup
 
 import (
@@ -25,8 +25,8 @@ type Group struct {
 	strays []stray
 }
 
-// End sends SIGTERM to the group, and SIGKILL if the leader still runs when grace is over; at once if grace is 0. It does
-// not wait. Where there is no SIGTERM it kills.
+// End sends SIGTERM to the group, and SIGKILL if the leader still runs when grace is over; at once if grace is 0. It
+// does not wait. Where there is no SIGTERM it kills.
 func (g *Group) End(grace time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

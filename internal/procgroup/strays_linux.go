@@ -18,7 +18,8 @@ const (
 // A stray is a descendant of the leader that has left its group, held by a pidfd, for its id may become another's.
 type stray struct{ pid, fd int }
 
-// findStrays adds the descendants of the leader that are in no group of its. One whose parents have ended cannot be found.
+// findStrays adds the descendants of the leader that are not in its group. One whose parents have ended cannot be
+// found.
 func (g *Group) findStrays() {
 	if _, group, ok := family(g.Leader.Pid); !ok || group != g.Leader.Pid {
 		return // a group of one

@@ -52,7 +52,8 @@ func Read(r io.Reader) (Header, error) {
 	return Header{}, fmt.Errorf("%w: neither version 1 nor version 2: it begins with %q", ErrHeader, b[:6])
 }
 
-// readV1 reads the rest of the line: as long as no LF has come, at least one byte of it is missing, or two if no CR has.
+// readV1 reads the rest of the line: as long as no LF has come, at least one byte of it is missing, or two if no CR
+// has.
 func readV1(r io.Reader, b []byte, n int) (Header, error) {
 	for b[n-1] != '\n' {
 		step := 2

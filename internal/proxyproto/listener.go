@@ -8,8 +8,8 @@ import (
 )
 
 // A Listener gives out connections that begin with a header, if they come from a trusted peer: those of others are
-// passed on as they are, and a header on them is what it is to the protocol behind it, garbage. Accept waits for nothing
-// else than a connection: the header is read when somebody first wants to read, or to know an address.
+// passed on as they are, and a header on them is what it is to the protocol behind it, garbage. Accept waits for
+// nothing else than a connection: the header is read when somebody first wants to read, or to know an address.
 type Listener struct {
 	net.Listener
 	// Trusted reports whether a peer sends headers. It then has to: the specification forbids to guess.

@@ -65,8 +65,8 @@ func (f *filter) unless(nr uint32, argument int, values ...uint32) {
 }
 
 // newNamespaces are the flags of clone(2) that make namespaces: with one of users, anybody reaches what is for root.
-const newNamespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC |
-	unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
+const newNamespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
+	unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
 
 // newFilter returns the filter of a profile; traced says that processes must let their parent stop them once.
 func newFilter(p Profile, arch uint32, refused []uint32, traced bool) filter {
@@ -108,7 +108,8 @@ func restrictCalls(p Profile, traced bool) error {
 	f := newFilter(p, arch, append(refused[:len(refused):len(refused)], refusedHere...), traced)
 	program := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
 	// prctl rather than seccomp: the filter is for this thread only.
-	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
+	err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
+	if err != nil {
 		return fmt.Errorf("%w: seccomp: %w", ErrUnsupported, err)
 	}
 	return nil

@@ -103,8 +103,8 @@ func (s *Spawner) confine() error {
 	return restrictCalls(s.policy.Profile, s.limits != nil)
 }
 
-// run starts a process. Limits are those of a process, not of a thread, so it is held at its first instruction, and gets
-// them there: what it does, it does under them.
+// run starts a process. Limits are those of a process, not of a thread, so it is held at its first instruction, and
+// gets them there: what it does, it does under them.
 func (s *Spawner) run(st *start) (*os.Process, error) {
 	if s.policy.Profile != Off {
 		if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {

@@ -13,7 +13,8 @@ type Spawner struct{}
 
 // NewSpawner fails with an error that wraps [ErrUnsupported].
 func NewSpawner(Policy) (*Spawner, error) {
-	return nil, fmt.Errorf("sandbox: limits and profiles of processes are %w (%s), but on Linux", ErrUnsupported, runtime.GOOS)
+	return nil, fmt.Errorf("sandbox: limits and profiles of processes are %w (%s), but on Linux", ErrUnsupported,
+		runtime.GOOS)
 }
 
 // Start fails.

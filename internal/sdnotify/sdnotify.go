@@ -95,8 +95,8 @@ func (n *Notifier) Send(lines ...string) error {
 	return nil
 }
 
-// Watch sends signs of life, two in the time in which the manager wants one, until ctx is done: as long as alive returns
-// true. If alive hangs there are none either. Watch returns at once if the manager wants none.
+// Watch sends signs of life, two in the time in which the manager wants one, until ctx is done: as long as alive
+// returns true. If alive hangs there are none either. Watch returns at once if the manager wants none.
 func (n *Notifier) Watch(ctx context.Context, alive func() bool) {
 	if n == nil || n.watchdog == 0 {
 		return
