@@ -105,7 +105,8 @@ func (c *Command) start(r *running, socket string) (*net.UnixListener, error) {
 
 // boot waits until the process has taken a connection. Else it is stopped.
 func (r *running) boot(ctx context.Context, socket string, limit time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("app took no connection within %v (limit boot-timeout)", limit))
+	late := fmt.Errorf("app took no connection within %v", limit)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, &adapters.Error{Op: "boot", Limit: "boot-timeout", Err: late})
 	defer cancel()
 	alive, died := context.WithCancelCause(ctx)
 	defer context.AfterFunc(r.life, func() { died(errDied) })()

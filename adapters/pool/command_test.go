@@ -123,9 +123,10 @@ func TestDeathAtStart(t *testing.T) {
 		{"no line", "silent death", false, 0, "app died at start: exit status 0"},
 		{"listens and dies", "deaf", false, 0, "app died at start: exit status 4: cannot read the configuration"},
 		{"inherits and dies", "deaf", true, 0, "app died at start: exit status 4: cannot read the configuration"},
-		{"too slow", "mute", false, 300 * time.Millisecond, "app took no connection within 300ms (limit boot-timeout)"},
+		{"too slow", "mute", false, 300 * time.Millisecond,
+			"boot: app took no connection within 300ms (limit boot-timeout)"},
 		{"too slow, inherited socket", "mute", true, 300 * time.Millisecond,
-			"app took no connection within 300ms (limit boot-timeout)"},
+			"boot: app took no connection within 300ms (limit boot-timeout)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -18,9 +19,11 @@ type output struct {
 	pid   int
 	last  string // line that is not empty
 
+	mu      sync.Mutex
 	second  time.Time // when the current second began
 	lines   int       // in it
 	dropped int
+	end     *time.Timer // of a second in which lines were dropped
 }
 
 func (o *output) copy(r io.Reader) {
@@ -34,24 +37,40 @@ func (o *output) copy(r io.Reader) {
 			break
 		}
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.reportDropped()
 }
 
 func (o *output) line(line string) {
 	o.last = line
-	if now := time.Now(); now.Sub(o.second) > time.Second {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if now := time.Now(); now.Sub(o.second) >= time.Second {
 		o.reportDropped()
 		o.second, o.lines = now, 0
 	}
 	if o.lines++; o.lines > o.limit {
-		o.dropped++
+		if o.dropped++; o.dropped == 1 {
+			o.end = time.AfterFunc(time.Until(o.second.Add(time.Second)), o.endSecond)
+		}
 		return
 	}
 	o.log.Warn("stderr", "pid", o.pid, "line", line)
 }
 
+// endSecond tells what was dropped, though no line may follow for long.
+func (o *output) endSecond() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if time.Since(o.second) >= time.Second { // else a line has begun another one
+		o.reportDropped()
+	}
+}
+
 func (o *output) reportDropped() {
 	if o.dropped > 0 {
+		o.end.Stop()
 		text := fmt.Sprintf("%d more lines dropped (limit stderr-lines)", o.dropped)
 		o.log.Warn("stderr", "pid", o.pid, "line", text, "limit", "stderr-lines")
 		o.dropped = 0

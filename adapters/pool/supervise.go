@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/gangway-go/gangway/adapters"
 )
 
 const (
@@ -139,7 +141,11 @@ func (g *Group) startFailed(err error) {
 	}
 	g.failed()
 	g.broken = err
-	g.log.Error("app cannot be started", "error", err, "retry", time.Until(g.retryAt).Round(time.Millisecond))
+	log := g.log
+	if limit := adapters.LimitOf(err); limit != "" {
+		log = log.With("limit", limit)
+	}
+	log.Error("app cannot be started", "error", err, "retry", time.Until(g.retryAt).Round(time.Millisecond))
 	g.dismissIfDown()
 }
 

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// A Conn is a connection that is read by at most one goroutine at a time, and written by at most one. On Linux its system
-// calls do not tell the scheduler that they may take long, because they never wait. What that saves is small unless a
-// write wakes up a process that takes over the processor: then another thread would take over our work.
+// A Conn is a connection that is read by at most one goroutine at a time, and written by at most one. On Linux its
+// system calls do not tell the scheduler that they may take long, because they never wait. What that saves is small
+// unless a write wakes up a process that takes over the processor: then another thread would take over our work.
 //
 // What Read and Write do otherwise is what those of the connection do.
 type Conn struct {
@@ -90,8 +90,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return c.out.end(c.raw.Write(c.out.ready))
 }
 
-// Quiet reports whether the connection is open and nothing has come, as far as can be seen without a Read, in whose place
-// it is called.
+// Quiet reports whether the connection is open and nothing has come, as far as can be seen without a Read, in whose
+// place it is called.
 func (c *Conn) Quiet() bool {
 	return c.raw == nil || c.raw.Control(c.look) == nil && c.quiet
 }
@@ -115,8 +115,8 @@ func (c *Conn) Control(f func(fd uintptr)) {
 	}
 }
 
-// Late reports whether ctx is over, or should be: the opening of a connection ends at its deadline, which ctx itself may
-// notice a moment later.
+// Late reports whether ctx is over, or should be: the opening of a connection ends at its deadline, which ctx itself
+// may notice a moment later.
 func Late(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
