@@ -110,25 +110,18 @@ files, copies of scripts, and a folder that the server protects by a rule about 
 - **h**, hangs: no answer for three seconds.
 
 The first table has what each server says that it does not do. The second has what many leave to whoever configures
-them: they do send such files, as their documentation says,
-	and can be told not to. In the last one is counted what was
-not answered with the file, the script, its PATH_INFO and QUERY_STRING, or the redirect that was meant,
-	as right/**wrong**.
-A folder of CGI programs has no files to send, one of files no scripts: for them fewer requests have an answer.
+them: they do send such files, as their documentation says, and can be told not to. In the last one is counted what was
+not answered with the file, the script, its PATH_INFO and QUERY_STRING, or the redirect that was meant, as
+right/**wrong**. A folder of CGI programs has no files to send, one of files no scripts: for them fewer requests have an
+answer.
 
-Behind gangway the php-fpm runs whatever it is told to (security.limit_extensions is empty),
-	behind the others nothing but
-.php and .phar. As in the conformance results,
-	what is wrong in the programs of others is counted and not written down.
-The same attacks by FastCGI and SCGI, from a web server that resolves nothing, by X-Accel-Redirect and X-Sendfile,
-	and on
-HTTP applications that read paths otherwise than gangway,
-	are tests (TestAttacks* in internal/faulttest). What they do not
-show: an HTTP application gets its target as it was sent. One that takes off parameters (/admin;x/),
-	has backslashes for
-slashes, or decodes twice,
-	sees other paths than any rule in front of it. And a FastCGI application opens SCRIPT_FILENAME
-itself: whoever can change links in the folder can do so in between.
+Behind gangway the php-fpm runs whatever it is told to (security.limit_extensions is empty), behind the others nothing
+but .php and .phar. As in the conformance results, what is wrong in the programs of others is counted and not written
+down. The same attacks by FastCGI and SCGI, from a web server that resolves nothing, by X-Accel-Redirect and X-Sendfile,
+and on HTTP applications that read paths otherwise than gangway, are tests (TestAttacks* in internal/faulttest). What
+they do not show: an HTTP application gets its target as it was sent. One that takes off parameters (/admin;x/), has
+backslashes for slashes, or decodes twice, sees other paths than any rule in front of it. And a FastCGI application
+opens SCRIPT_FILENAME itself: whoever can change links in the folder can do so in between.
 
 Seen on %s:
 

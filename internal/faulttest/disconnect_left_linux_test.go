@@ -200,7 +200,7 @@ for 5 minutes at most, and gives no other request to it.
 
 Behind HTTP/1.1 read by gangway, milliseconds until the application is told, and until nothing of it is left: no process,
 no connection, no descriptor. The applications do nothing about it when they are told, if they can; the grace period is
-300 ms here, and 1 s by default. A script's descendants are ended with it, also in sessions of their own; but a daemon,
-whose parents have ended before, goes on until gangway ends.
+300 ms here, and by default 1 s for FastCGI and 5 s for CGI. A script's descendants are ended with it, also in sessions
+of their own; but a daemon, whose parents have ended before, goes on until gangway ends.
 
 `
