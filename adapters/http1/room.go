@@ -27,7 +27,7 @@ func (s *Server) remember(c *conn) bool {
 	defer s.mu.Unlock()
 	if over := len(s.conns) - s.most; over >= 0 {
 		if !s.evict() {
-			c.refused = refuseFor("connections", http.StatusServiceUnavailable, "%d connections at once", s.most)
+			c.refused = refuse(http.StatusServiceUnavailable, "%d connections at once (limit connections)", s.most)
 			c.enter(StateClosing)
 		}
 		s.crowded.Note()
@@ -42,8 +42,8 @@ func (s *Server) remember(c *conn) bool {
 // fresh is how long a connection is not closed for others: what is on its way arrives by then.
 const fresh = 100 * time.Millisecond
 
-// evict closes a connection that waits for a request: of a few, which the order of the map takes at random, the one that
-// has used up most of its time. The caller holds mu.
+// evict closes a connection that waits for a request: of a few, which the order of the map takes at random, the one
+// that has used up most of its time. The caller holds mu.
 func (s *Server) evict() bool {
 	const few = 16
 	var best *conn
@@ -76,7 +76,7 @@ func (s *Server) evict() bool {
 // initTallies says what is logged of what may happen often.
 func (s *Server) initTallies() {
 	s.crowded.Tell = func(times int) {
-		s.log().Warn("all connections taken: those that wait for a request are closed for new ones",
+		s.log().Warn("all connections taken: new ones take the place of those that wait for a request, or are refused",
 			"limit", "connections", "times", times, "connections", s.most)
 	}
 	s.failed.Tell = func(times int) {
@@ -92,7 +92,8 @@ func (s *Server) admit(c *conn) error {
 	}
 	var ok bool
 	if c.client, ok = s.clients.Enter(c.remote.Addr, c.remote.Port); !ok {
-		return refuseFor("client-connections", http.StatusServiceUnavailable, "%d connections of this client", s.MaxClientConns)
+		return refuseFor("client-connections", http.StatusServiceUnavailable, "%d connections of this client",
+			s.MaxClientConns)
 	}
 	return nil
 }
