@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -86,12 +87,8 @@ func conformMatrixCommand(std streams) *cli.Command {
 			if err != nil {
 				return err
 			}
-			defer f.Close()
 			buffered := bufio.NewWriter(f)
-			if err := report.Matrix(buffered, reports); err != nil {
-				return err
-			}
-			return buffered.Flush()
+			return errors.Join(report.Matrix(buffered, reports), buffered.Flush(), f.Close())
 		},
 	}
 }

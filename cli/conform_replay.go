@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/url"
 	"os/signal"
@@ -112,7 +113,8 @@ func (x *replay) run(ctx context.Context, events []conformance.Event) error {
 		}
 	}
 	differs := false
-	for id, conn := range x.conns {
+	for _, id := range slices.Sorted(maps.Keys(x.conns)) {
+		conn := x.conns[id]
 		if conn.then.String() == conn.now.String() {
 			fmt.Fprintf(x.std.out, "connection %d: the same %d bytes as then%s\n", id, conn.now.Len(), conn.ended)
 			continue
