@@ -227,7 +227,8 @@ func quotedLen(s string) int {
 	return 0
 }
 
-// readTrailer reads the trailer section, RFC 9112 7.1.2. Fields that frame or route a message are dropped, RFC 9110 6.5.1.
+// readTrailer reads the trailer section, RFC 9112 7.1.2. Fields that frame or route a message are dropped, RFC 9110
+// 6.5.1.
 func (b *body) readTrailer() error {
 	limit := min(maxTrailer, b.c.s.maxHeader())
 	for size := 2; ; {
@@ -274,10 +275,7 @@ const (
 // outlasts reports whether more of the body is to come than is worth reading for nothing. A body that the client holds
 // back may come or not: then nobody knows where the next request begins.
 func (b *body) outlasts() bool {
-	if b.x.awaited.Load() {
-		return true
-	}
-	return b.rest.Load() > maxDrain
+	return b.x.awaited.Load() || b.rest.Load() > maxDrain
 }
 
 // shut ends the reading: when it returns no Read is under way, and none will have an effect.
@@ -314,10 +312,11 @@ func (b *body) drain() bool {
 
 // bodyFailed makes of what went wrong with the body what the application and the client hear.
 func (x *exchange) bodyFailed(err error) error {
-	var r *refusal
+	var r *adapters.Error
 	switch {
 	case errors.As(err, &r):
-		return &adapters.Error{Op: "http1: body", Status: r.status, Limit: r.limit, Err: fmt.Errorf("%w: %s", adapters.ErrBadRequest, r.reason)}
+		err = fmt.Errorf("%w: %w", adapters.ErrBadRequest, r.Err)
+		return &adapters.Error{Op: "http1: body", Status: r.Status, Limit: r.Limit, Err: err}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &adapters.Error{
 			Op: "http1: body", Status: http.StatusRequestTimeout, Limit: "body-timeout",

@@ -164,6 +164,7 @@ func (c *conn) handOver() {
 	c.s.forget(c)
 	c.mu.Lock()
 	c.nc = nil
+	c.release()
 	c.mu.Unlock()
 	c.s.HTTP2(nc)
 }
@@ -232,7 +233,8 @@ func (c *conn) readHead() (string, error) {
 			hurried = true
 		}
 		if err := c.fillHead(); errors.Is(err, os.ErrDeadlineExceeded) {
-			return "", refuseFor("header-timeout", http.StatusRequestTimeout, "header not complete after %v", c.s.headerTimeout())
+			return "", refuseFor("header-timeout", http.StatusRequestTimeout, "header not complete after %v",
+				c.s.headerTimeout())
 		} else if err != nil {
 			return "", errIdle
 		}

@@ -116,8 +116,8 @@ func TestCorpusInBytes(t *testing.T) {
 	}
 }
 
-// TestCorpusPrefixes cuts every message short: it must not be taken for a whole one. Of long ones, which are long by one byte
-// often, it takes some prefixes.
+// TestCorpusPrefixes cuts every message short: it must not be taken for a whole one. Of long ones, which are long by
+// one byte often, it takes some prefixes.
 func TestCorpusPrefixes(t *testing.T) {
 	for _, m := range smuggling.Legitimate {
 		for n := range len(m.Sent) {

@@ -11,8 +11,8 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 )
 
-// TestUnwantedBody has a client never send the rest of a body that the application did not want: that has one second and
-// not, for each of its pieces, the minute of a body that somebody reads.
+// TestUnwantedBody has a client never send the rest of a body that the application did not want: that has one second
+// and not, for each of its pieces, the minute of a body that somebody reads.
 func TestUnwantedBody(t *testing.T) {
 	_, addr := start(t, func(context.Context, *adapters.Request) (*adapters.Response, error) {
 		return adapters.Reply(200, "text/plain", "unasked"), nil

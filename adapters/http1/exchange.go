@@ -246,9 +246,9 @@ func (x *exchange) upgrade(resp *adapters.Response) {
 	c.x = nil // a half-close is for the two ends to understand
 	c.mu.Unlock()
 	c.enter(StateUpgraded)
-	head := append([]byte("HTTP/1.1 101 Switching Protocols\r\n"), "Connection: Upgrade\r\n"...)
+	head := []byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n")
 	for _, f := range resp.Header {
-		if adapters.ValidName(f.Name) && adapters.ValidValue(f.Value) && !adapters.EqualName(f.Name, "Connection") {
+		if !adapters.EqualName(f.Name, "Connection") {
 			head = appendField(head, f)
 		}
 	}

@@ -17,8 +17,9 @@ import (
 	"github.com/gangway-go/gangway/internal/smuggling"
 )
 
-// FuzzAgainstNetHTTP sends the same bytes to this server and to net/http's. What this one reads, that one reads too, and takes it
-// for the same; this one may stop earlier, for it is the stricter one. RATIONALE.md says where the two differ.
+// FuzzAgainstNetHTTP sends the same bytes to this server and to net/http's. What this one reads, that one reads too,
+// and takes it for the same; this one may stop earlier, for it is the stricter one. RATIONALE.md says where the two
+// differ.
 func FuzzAgainstNetHTTP(f *testing.F) {
 	for _, form := range slices.Concat(smuggling.Hostile, smuggling.Legitimate) {
 		f.Add([]byte(form.Sent + smuggling.Canary))
@@ -38,8 +39,8 @@ func FuzzAgainstNetHTTP(f *testing.F) {
 	})
 }
 
-// read returns the requests of which this server gets all, each as text. The bytes it returns lack the empty lines before
-// request lines, which this server skips (RFC 9112 2.2) and net/http does not.
+// read returns the requests of which this server gets all, each as text. The bytes it returns lack the empty lines
+// before request lines, which this server skips (RFC 9112 2.2) and net/http does not.
 func read(sent []byte) (list []string, usual []byte) {
 	s := &Server{Log: slog.New(slog.DiscardHandler)}
 	s.Handler = adapters.HandlerFunc(func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
@@ -123,7 +124,8 @@ func (l *oneConn) Close() error   { return nil }
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
 // describe says what a request is, in a form that does not depend on who read it. The path of "http://host" is "/" (RFC
-// 9112 3.2.1), and of a trailer section only what may stand there counts (RFC 9110 6.5.1): net/http leaves both to its user.
+// 9112 3.2.1), and of a trailer section only what may stand there counts (RFC 9110 6.5.1): net/http leaves both to its
+// user.
 func describe(req *adapters.Request, body []byte, trailer adapters.Header) string {
 	if req.URI != "*" && req.Script.PathInfo == "" {
 		req.Script.PathInfo = "/"

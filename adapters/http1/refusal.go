@@ -9,27 +9,14 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 )
 
-// A refusal is why a message is not served, and with which status. The connection ends with it.
-type refusal struct {
-	status int
-	reason string
-	limit  string // that was reached; empty if it was none
-}
-
-func (r *refusal) Error() string {
-	if r.limit != "" {
-		return "http1: " + r.reason + " (limit " + r.limit + ")"
-	}
-	return "http1: " + r.reason
-}
-
+// refuse returns why a message is not served, and with which status. The connection ends with it.
 func refuse(status int, format string, args ...any) error {
 	return refuseFor("", status, format, args...)
 }
 
 // refuseFor is refuse because of a limit.
 func refuseFor(limit string, status int, format string, args ...any) error {
-	return &refusal{status, fmt.Sprintf(format, args...), limit}
+	return &adapters.Error{Op: "http1", Status: status, Limit: limit, Err: fmt.Errorf(format, args...)}
 }
 
 func malformed(format string, args ...any) error {
@@ -38,21 +25,21 @@ func malformed(format string, args ...any) error {
 
 // refuse answers a message that is not served, if an answer makes sense, and ends the connection.
 func (c *conn) refuse(err error) {
-	var r *refusal
+	var r *adapters.Error
 	if !errors.As(err, &r) {
 		return
 	}
 	log := c.s.log()
-	err = c.s.Reporter.Report(&adapters.Request{Remote: c.remote}, &adapters.Error{Op: "http1", Status: r.status, Err: r})
+	err = c.s.Reporter.Report(&adapters.Request{Remote: c.remote}, r)
 	if id := adapters.ErrorID(err); id != "" {
 		log = log.With("error_id", id)
 	}
-	if r.limit != "" {
-		log = log.With("limit", r.limit)
+	if r.Limit != "" {
+		log = log.With("limit", r.Limit)
 	}
-	log.Info("request refused", "status", r.status, "error", r, "remote", c.remote.Addr)
+	log.Info("request refused", "status", r.Status, "error", r, "remote", c.remote.Addr)
 	resp := adapters.Failure(err)
-	b := appendFields(appendStatusLine(nil, r.status), resp.Header)
+	b := appendFields(appendStatusLine(nil, r.Status), resp.Header)
 	b = fmt.Appendf(b, "Connection: close\r\nDate: %s\r\n\r\n", date())
 	text, _ := io.ReadAll(resp.Body)
 	c.setWriteDeadline()

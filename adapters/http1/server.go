@@ -18,8 +18,8 @@ import (
 // change once Serve was called. A Server is safe for concurrent use and must not be copied.
 //
 // A response that its application cuts short never looks complete: it gets no last chunk, fewer bytes than announced,
-// or, to HTTP/1.0, a reset connection. On Linux a Handler hears within 100 ms that its client has gone, or has closed its
-// end of the connection: by its context, also while the body is not read.
+// or, to HTTP/1.0, a reset connection. On Linux a Handler hears within 100 ms that its client has gone, or has closed
+// its end of the connection: by its context, also while the body is not read.
 type Server struct {
 	Handler adapters.Handler
 	// Log takes failures and the diagnostics of applications; nil is slog.Default.
@@ -116,8 +116,8 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 }
 
-// cannotAccept makes room, as descriptors are short most likely, and pauses: longer than pause if there is no room to be
-// made. It returns how long.
+// cannotAccept makes room, as descriptors are short most likely, and pauses: longer than pause if there is no room to
+// be made. It returns how long.
 func (s *Server) cannotAccept(err error, pause time.Duration) time.Duration {
 	s.failure.Store(err.Error())
 	s.failed.Note()
@@ -219,8 +219,9 @@ func (s *Server) last() {
 }
 
 // Shutdown stops accepting, and waits for the requests under way and for those that come on open connections: each of
-// these is closed behind its next response, or when it was idle for [adapters.IdleEnd]. A client that sends a request at the moment of Shutdown does not lose it. When ctx is done before, Shutdown closes all
-// connections and, unless all were idle, returns ctx's error.
+// these is closed behind its next response, or when it was idle for [adapters.IdleEnd]. A client that sends a request
+// at the moment of Shutdown does not lose it. When ctx is done before, Shutdown closes all connections and, unless all
+// were idle, returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.draining.Load() {

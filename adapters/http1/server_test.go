@@ -232,7 +232,8 @@ func TestResponses(t *testing.T) {
 	}
 }
 
-// TestFieldsForTheApplication: what concerns the connection is not for the application, and no client can make more of that.
+// TestFieldsForTheApplication: what concerns the connection is not for the application, and no client can make more of
+// that.
 func TestFieldsForTheApplication(t *testing.T) {
 	got := make(chan string, 1)
 	_, addr := start(t, func(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
@@ -262,7 +263,8 @@ func TestInterimResponses(t *testing.T) {
 	assert.NotContains(t, ask(t, addr, "GET / HTTP/1.0\r\n\r\n"), "103")
 }
 
-// TestEarlyAnswer has the application answer without reading: the client gets the answer and no 100, whatever of the body is to come.
+// TestEarlyAnswer has the application answer without reading: the client gets the answer and no 100, whatever of the
+// body is to come.
 func TestEarlyAnswer(t *testing.T) {
 	_, addr := start(t, func(context.Context, *adapters.Request) (*adapters.Response, error) {
 		return adapters.Reply(403, "t", "no"), nil

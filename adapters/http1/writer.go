@@ -37,8 +37,8 @@ const (
 
 var writeBuffers = sync.Pool{New: func() any { return new([writeBufferSize]byte) }}
 
-// A writer sends a response: the header and what is there of the body in one write, the rest as it comes. Until the first
-// write the length of the body decides how it is framed, if the application has not said it.
+// A writer sends a response: the header and what is there of the body in one write, the rest as it comes. Until the
+// first write the length of the body decides how it is framed, if the application has not said it.
 type writer struct {
 	x       *exchange
 	store   *[writeBufferSize]byte
@@ -73,9 +73,7 @@ func (w *writer) begin(x *exchange, resp *adapters.Response) {
 		case hopByHop(f.Name):
 			continue
 		}
-		if adapters.ValidName(f.Name) && adapters.ValidValue(f.Value) {
-			b = appendField(b, f)
-		}
+		b = appendField(b, f)
 	}
 	if !dated {
 		b = append(append(append(b, "Date: "...), date()...), "\r\n"...)
@@ -307,7 +305,8 @@ func (w *writer) keep(rest net.Buffers, err error) error {
 	return err
 }
 
-// prepend puts the framing of size bytes before them, and the header before it. It returns where in buf the message begins.
+// prepend puts the framing of size bytes before them, and the header before it. It returns where in buf the message
+// begins.
 func (w *writer) prepend(size int) int {
 	var front [room]byte
 	b := front[:0]
@@ -351,21 +350,25 @@ func (w *writer) length(size int) int64 {
 func appendEnd(b []byte, trailer adapters.Header) []byte {
 	b = append(b, "0\r\n"...)
 	for _, f := range trailer {
-		if !notInTrailer(f.Name) && adapters.ValidName(f.Name) && adapters.ValidValue(f.Value) {
+		if !notInTrailer(f.Name) {
 			b = appendField(b, f)
 		}
 	}
 	return append(b, "\r\n"...)
 }
 
+// appendField appends f if it has the form of a field: nothing that an application sets may split the response.
 func appendField(b []byte, f adapters.Field) []byte {
+	if !adapters.ValidName(f.Name) || !adapters.ValidValue(f.Value) {
+		return b
+	}
 	return append(append(append(append(b, f.Name...), ": "...), f.Value...), "\r\n"...)
 }
 
 // appendFields appends what of h may be sent to a client.
 func appendFields(b []byte, h adapters.Header) []byte {
 	for _, f := range h {
-		if !hopByHop(f.Name) && adapters.ValidName(f.Name) && adapters.ValidValue(f.Value) {
+		if !hopByHop(f.Name) {
 			b = appendField(b, f)
 		}
 	}
