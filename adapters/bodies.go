@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -68,13 +69,7 @@ const (
 // Wrap returns the [Middleware] for a mode.
 func (b *Bodies) Wrap(mode BodyMode) Middleware {
 	b.once.Do(func() {
-		b.budget.Memory, b.budget.Disk = DefaultSpoolMemory, DefaultSpoolDisk
-		if b.Memory != 0 {
-			b.budget.Memory = b.Memory
-		}
-		if b.Disk != 0 {
-			b.budget.Disk = b.Disk
-		}
+		b.budget.Memory, b.budget.Disk = cmp.Or(b.Memory, DefaultSpoolMemory), cmp.Or(b.Disk, DefaultSpoolDisk)
 	})
 	return func(next Handler) Handler {
 		return HandlerFunc(func(ctx context.Context, req *Request) (*Response, error) {
@@ -86,25 +81,13 @@ func (b *Bodies) Wrap(mode BodyMode) Middleware {
 // Used returns how many bytes of bodies there are in memory and in files.
 func (b *Bodies) Used() (memory, disk int64) { return b.budget.Used() }
 
-func (b *Bodies) limit() int64 {
-	if b.Limit == 0 {
-		return DefaultSpoolLimit
-	}
-	return b.Limit
-}
-
-func (b *Bodies) rate() int64 {
-	if b.Rate == 0 {
-		return DefaultBodyRate
-	}
-	return b.Rate
-}
+func (b *Bodies) limit() int64 { return cmp.Or(b.Limit, DefaultSpoolLimit) }
 
 func (b *Bodies) serve(ctx context.Context, next Handler, req *Request, mode BodyMode) (resp *Response, err error) {
 	release := func() {}
 	if collects(req, mode) {
 		c := newCollection(req, b.limit(), mode == BodySpool)
-		c.Budget, c.rate = &b.budget, b.rate()
+		c.Budget, c.rate = &b.budget, cmp.Or(b.Rate, DefaultBodyRate)
 		if req, release, err = c.collect(ctx, req); err != nil {
 			return nil, err
 		}

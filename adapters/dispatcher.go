@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +36,8 @@ type Dispatcher struct {
 	sorted []Route
 }
 
-// A Rewrite is returned as an error by a Handler that wants its Dispatcher to match the request again with another path.
-// Method and body stay; the body must not have been read.
+// A Rewrite is returned as an error by a Handler that wants its Dispatcher to match the request again with another
+// path. Method and body stay; the body must not have been read.
 type Rewrite struct {
 	Path  string // canonical
 	Query string
@@ -48,10 +49,7 @@ func (r *Rewrite) Error() string { return "rewrite to " + r.Path + " outside of 
 // Serve asks the routes' Handlers.
 func (d *Dispatcher) Serve(ctx context.Context, req *Request) (*Response, error) {
 	d.sort.Do(d.sortRoutes)
-	limit := d.MaxRedirects
-	if limit == 0 {
-		limit = 10
-	}
+	limit := cmp.Or(d.MaxRedirects, 10)
 	if limit < 0 {
 		return d.offer(ctx, req)
 	}

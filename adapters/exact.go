@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// ReadableAtOnce returns how many bytes of a body are there already, so that reading them does not wait: what its method
-// Len says, as that of [bytes.Reader] does. Without one it is 0.
+// ReadableAtOnce returns how many bytes of a body are there already, so that reading them does not wait: what its
+// method Len says, as that of [bytes.Reader] does. Without one it is 0.
 func ReadableAtOnce(body io.Reader) int64 {
 	if there, ok := body.(interface{ Len() int }); ok {
 		return int64(there.Len())

@@ -171,7 +171,8 @@ func ValidName(s string) bool {
 	return s != ""
 }
 
-// ValidValue reports whether s may be sent as a field value: no NUL, CR, LF or other control byte but tab (RFC 9110 5.5).
+// ValidValue reports whether s may be sent as a field value: no NUL, CR, LF or other control byte but tab (RFC 9110
+// 5.5).
 func ValidValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {

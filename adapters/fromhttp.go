@@ -96,9 +96,10 @@ func httpEndpoints(req *Request, r *http.Request, names []string) {
 	req.NameServer(names)
 }
 
-// NameServer completes Local: a frontend calls it when Host, Scheme and the address of Local are set. SERVER_NAME is the
-// one of names that the client asked for, else the first of them, else the local address: what only the client says
-// counts if there is nothing else. On a Unix socket, which has no port, SERVER_PORT is the one that the client asked for.
+// NameServer completes Local: a frontend calls it when Host, Scheme and the address of Local are set. SERVER_NAME is
+// the one of names that the client asked for, else the first of them, else the local address: what only the client says
+// counts if there is nothing else. On a Unix socket, which has no port, SERVER_PORT is the one that the client asked
+// for.
 func (r *Request) NameServer(names []string) {
 	host, port := "", ""
 	if ValidHost(r.Host) {
@@ -195,8 +196,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, b.failure(err)
 }
 
-// failure says what an error of net/http means, which has names for few of them: HTTP/1 that is not what it should be, or a
-// client that has gone.
+// failure says what an error of net/http means, which has names for few of them: HTTP/1 that is not what it should be,
+// or a client that has gone.
 func (b *requestBody) failure(err error) error {
 	tooLarge, network := (*http.MaxBytesError)(nil), net.Error(nil)
 	switch {
@@ -220,8 +221,8 @@ func (b *requestBody) took(n int, err error) {
 }
 
 // shut ends the reading of the body. With drain it reads on for a moment: a client that is still sending would not see
-// the answer if the connection were reset, and a short rest lets the connection be kept. Net/http must not do that: with
-// EnableFullDuplex it then reads from the connection twice at once, and panics.
+// the answer if the connection were reset, and a short rest lets the connection be kept. Net/http must not do that:
+// with EnableFullDuplex it then reads from the connection twice at once, and panics.
 func (b *requestBody) shut(drain bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

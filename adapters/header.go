@@ -17,9 +17,9 @@ const DefaultHeaderLimit = 64 << 10
 // A HeaderReader parses the CGI response header (RFC 3875 section 6) from the pieces in which it arrives. One
 // implementation serves FastCGI, SCGI and CGI. It is used once and by one goroutine.
 //
-// Lines end with LF or CRLF and are not folded. Of Location and Content-Type the last one counts, as in Apache; a second
-// Status or Content-Length must be equal (RFC 3875 section 6.3). Instead of a Status field the block may begin with an
-// HTTP status line, as scripts with a non-parsed header write it (section 5). Field names stay as written.
+// Lines end with LF or CRLF and are not folded. Of Location and Content-Type the last one counts, as in Apache; a
+// second Status or Content-Length must be equal (RFC 3875 section 6.3). Instead of a Status field the block may begin
+// with an HTTP status line, as scripts with a non-parsed header write it (section 5). Field names stay as written.
 type HeaderReader struct {
 	// Informational takes 1xx responses, after which another header follows; nil drops them.
 	Informational func(status int, h Header) error

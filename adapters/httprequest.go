@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -65,11 +66,7 @@ func remoteAddr(e Endpoint) string {
 	if e.Addr == "" {
 		return ""
 	}
-	port := e.Port
-	if port == "" {
-		port = "0"
-	}
-	return net.JoinHostPort(e.Addr, port)
+	return net.JoinHostPort(e.Addr, cmp.Or(e.Port, "0"))
 }
 
 func (r *Request) httpBody(hr *http.Request) {

@@ -11,8 +11,8 @@ import (
 // ParseVars makes a Request of meta-variables, the reverse of [Request.All]: what All would not yield again in the same
 // form is kept in Vars, so nothing is lost. HTTP_PROXY alone is dropped, since no web server may pass it on (httpoxy).
 // Without REQUEST_URI, URI is built from SCRIPT_NAME, PATH_INFO and QUERY_STRING; without SCRIPT_NAME and PATH_INFO, as
-// nginx's scgi_params has it, the path of REQUEST_URI is PATH_INFO. Without CONTENT_LENGTH, ContentLength is -1. Body is
-// left to the caller. The error wraps [ErrBadRequest]: a REQUEST_METHOD that is none, a CONTENT_LENGTH that is no
+// nginx's scgi_params has it, the path of REQUEST_URI is PATH_INFO. Without CONTENT_LENGTH, ContentLength is -1. Body
+// is left to the caller. The error wraps [ErrBadRequest]: a REQUEST_METHOD that is none, a CONTENT_LENGTH that is no
 // number, a control byte in a header field.
 func ParseVars(vars iter.Seq2[string, string]) (*Request, error) {
 	p := varParser{r: &Request{ContentLength: -1}}

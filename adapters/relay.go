@@ -20,8 +20,8 @@ const (
 )
 
 // A relay is a Response.Body whose application need not wait for the client. WriteTo reads it on the goroutine of its
-// caller, as fast as it comes, and closes it at its end. It writes itself as long as the writer yields and is not stuck.
-// What remains goes through a queue to another goroutine, which alone uses the writer until WriteTo returns.
+// caller, as fast as it comes, and closes it at its end. It writes itself as long as the writer yields and is not
+// stuck. What remains goes through a queue to another goroutine, which alone uses the writer until WriteTo returns.
 type relay struct {
 	body    io.ReadCloser // the application's
 	bodies  *Bodies

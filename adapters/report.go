@@ -32,8 +32,8 @@ func (i *Incident) Error() string { return i.Err.Error() }
 // Unwrap returns Err.
 func (i *Incident) Unwrap() error { return i.Err }
 
-// Report returns the [*Incident] that err is to the client of req, which for an error in req itself may be nearly empty.
-// On nil it returns err.
+// Report returns the [*Incident] that err is to the client of req, which for an error in req itself may be nearly
+// empty. On nil it returns err.
 func (r *Reporter) Report(req *Request, err error) error {
 	if r == nil || err == nil {
 		return err

@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,10 +117,7 @@ func (s *ScriptResolver) Resolve(path string) (Target, error) {
 }
 
 func (s *ScriptResolver) warn(err error) {
-	log := s.Log
-	if log == nil {
-		log = slog.Default()
-	}
+	log := cmp.Or(s.Log, slog.Default())
 	log.Warn("the folder of the scripts is not there: splitting paths by extension, serving no files", "error", err)
 }
 
@@ -138,10 +136,7 @@ func (t openTree) Close() error { return nil }
 
 // open is done for each request, so that a root that is a link to a release can be switched to the next one.
 func (s *ScriptResolver) open() (tree, error) {
-	root := s.LocalRoot
-	if root == "" {
-		root = s.Root
-	}
+	root := cmp.Or(s.LocalRoot, s.Root)
 	if s.FollowSymlinks {
 		_, err := os.Stat(root)
 		return openTree(root), err

@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,10 +25,7 @@ func Spool(ctx context.Context, req *Request, limit int64) (spooled *Request, re
 	if req.ContentLength >= 0 || req.Body == nil {
 		return req, func() {}, nil
 	}
-	if limit == 0 {
-		limit = DefaultSpoolLimit
-	}
-	return newCollection(req, limit, true).collect(ctx, req)
+	return newCollection(req, cmp.Or(limit, DefaultSpoolLimit), true).collect(ctx, req)
 }
 
 // A collection is a request body that is being collected.

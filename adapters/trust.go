@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// InNetworks reports whether addr, as Endpoint.Addr has it, is in one of the networks. IPv4 addresses may be mapped into
-// IPv6.
+// InNetworks reports whether addr, as Endpoint.Addr has it, is in one of the networks. IPv4 addresses may be mapped
+// into IPv6.
 func InNetworks(networks []netip.Prefix, addr string) bool {
 	a, err := netip.ParseAddr(addr)
 	if err != nil {
@@ -22,8 +22,8 @@ func InNetworks(networks []netip.Prefix, addr string) bool {
 	return false
 }
 
-// PeerVars returns the variables that keep who really is connected, where Remote is another because a trusted proxy says
-// so: REALIP_REMOTE_ADDR and, if it has one, REALIP_REMOTE_PORT, as nginx calls it.
+// PeerVars returns the variables that keep who really is connected, where Remote is another because a trusted proxy
+// says so: REALIP_REMOTE_ADDR and, if it has one, REALIP_REMOTE_PORT, as nginx calls it.
 func PeerVars(peer Endpoint) []Var {
 	vars := []Var{{"REALIP_REMOTE_ADDR", peer.Addr}, {"REALIP_REMOTE_PORT", peer.Port}}
 	if peer.Port == "" {

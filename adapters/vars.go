@@ -9,13 +9,13 @@ import (
 )
 
 // All yields every meta-variable of the request, each name once; encoders range over it instead of building a map.
-// Vars win over the fields, and one with an empty value removes what a field would make. A variable that a field makes is
-// left out if it is empty, which RFC 3875 4.1 calls the same, except those of the request header and those that must exist:
-// GATEWAY_INTERFACE, SERVER_SOFTWARE, SERVER_PROTOCOL, SERVER_NAME, SERVER_PORT, REQUEST_METHOD,
-// SCRIPT_NAME (but for an Authorizer, FastCGI 1.0 section 6.3), QUERY_STRING and REMOTE_ADDR.
+// Vars win over the fields, and one with an empty value removes what a field would make. A variable that a field makes
+// is left out if it is empty, which RFC 3875 4.1 calls the same, except those of the request header and those that must
+// exist: GATEWAY_INTERFACE, SERVER_SOFTWARE, SERVER_PROTOCOL, SERVER_NAME, SERVER_PORT, REQUEST_METHOD, SCRIPT_NAME
+// (but for an Authorizer, FastCGI 1.0 section 6.3), QUERY_STRING and REMOTE_ADDR.
 //
-// Repeated header fields are joined, Cookie by "; ", others by ", ". A header field whose name has another character than
-// letter, digit and hyphen is left out, since two such names could fold into one variable; so are Proxy, which as
+// Repeated header fields are joined, Cookie by "; ", others by ", ". A header field whose name has another character
+// than letter, digit and hyphen is left out, since two such names could fold into one variable; so are Proxy, which as
 // HTTP_PROXY would command HTTP clients (httpoxy), and HTTP_CONTENT_LENGTH.
 func (r *Request) All() iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) { r.yieldAll(yield) } // a literal: inlined, it costs no allocation

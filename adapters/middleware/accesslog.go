@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -130,13 +131,8 @@ const maxKeptLine = 64 << 10
 
 func (v *visit) appendLine(b []byte) []byte {
 	r := &v.req
-	user := r.Trace.User()
-	if user == "" {
-		user = r.User
-	}
-	b = appendBare(b, r.Remote.Addr)
-	b = append(b, " - "...)
-	b = appendBare(b, user)
+	b = append(appendBare(b, r.Remote.Addr), " - "...)
+	b = appendBare(b, cmp.Or(r.Trace.User(), r.User))
 	b = append(v.start.AppendFormat(append(b, " ["...), "02/Jan/2006:15:04:05 -0700"), `] "`...)
 	b = append(appendEscaped(b, r.Method), ' ')
 	b = append(appendEscaped(b, r.URI), ' ')

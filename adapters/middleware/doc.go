@@ -24,12 +24,10 @@
 // Begin with [AccessLog], [Limits] and [Basic].
 package middleware
 
-import "log/slog"
+import (
+	"cmp"
+	"log/slog"
+)
 
 // logger returns log, or the default one as it is now.
-func logger(log *slog.Logger) *slog.Logger {
-	if log == nil {
-		return slog.Default()
-	}
-	return log
-}
+func logger(log *slog.Logger) *slog.Logger { return cmp.Or(log, slog.Default()) }

@@ -12,11 +12,12 @@ import (
 	"github.com/gangway-go/gangway/adapters"
 )
 
-// Forwarded believes what trusted proxies in front say about the client, in X-Forwarded-For and its like or in Forwarded
-// (RFC 7239, https://www.rfc-editor.org/rfc/rfc7239), and nobody else. The fields must not change once Wrap is called.
+// Forwarded believes what trusted proxies in front say about the client, in X-Forwarded-For and its like or in
+// Forwarded (RFC 7239, https://www.rfc-editor.org/rfc/rfc7239), and nobody else. The fields must not change once Wrap
+// is called.
 //
-// Remote becomes the address that is right-most in the list and not trusted: what stands to its left the client may have
-// made up. Who is really connected is kept in REALIP_REMOTE_ADDR and REALIP_REMOTE_PORT.
+// Remote becomes the address that is right-most in the list and not trusted: what stands to its left the client may
+// have made up. Who is really connected is kept in REALIP_REMOTE_ADDR and REALIP_REMOTE_PORT.
 //
 // Every X-Forwarded-* and Forwarded that is not believed is removed, also those that a trusted proxy may have passed on
 // without having looked at them, and so is X-Real-Ip from anybody who is not trusted. Of X-Forwarded-For the part from

@@ -18,9 +18,9 @@ import (
 // Whether a body is too large is known at once if its length is. Else it is counted while it is read: then its Read
 // returns [adapters.ErrTooLarge], and so does Serve.
 //
-// What takes too long is cancelled, up to a quarter of the shortest time late. If that happens after the response header,
-// the response is cut short. Neither streams nor long uploads are stopped as long as something of them moves, unless
-// RequestTimeout says so; and nothing stops an upgraded connection (101).
+// What takes too long is cancelled, up to a quarter of the shortest time late. If that happens after the response
+// header, the response is cut short. Neither streams nor long uploads are stopped as long as something of them moves,
+// unless RequestTimeout says so; and nothing stops an upgraded connection (101).
 type Limits struct {
 	URI          int64 // uri: bytes of Request.URI; 414
 	HeaderBytes  int64 // header-bytes: bytes of the header fields, 4 for each added; 431
@@ -116,7 +116,7 @@ func (w *underway) serve(next adapters.Handler, req *adapters.Request, times *ti
 	ctx := w.ctx.Parent
 	if times.tick > 0 {
 		ctx = &w.ctx
-		w.silence.start(times, w.ctx.Cancel)
+		w.silence.start(times, &w.ctx)
 	}
 	resp, err = next.Serve(ctx, w.request(req))
 	if late := w.silence.answer(); late != nil { // ctx is cancelled, so a response is no use

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -38,9 +39,7 @@ func newGeneration() *generation {
 
 // age drops what is too old. The caller holds mu.
 func (n *nonces) age(lifetime time.Duration) {
-	if lifetime == 0 {
-		lifetime = defaultNonceLifetime
-	}
+	lifetime = cmp.Or(lifetime, defaultNonceLifetime)
 	now := time.Now()
 	if n.previous != nil && now.Sub(n.previous.born) >= 2*lifetime {
 		n.previous = nil

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -189,10 +190,7 @@ func (a *abandonable) end(err error) {
 func (a *abandonable) leave(ctx context.Context) {
 	a.once.Do(func() {
 		if a.o.Policy == Finish {
-			limit := a.o.Time
-			if limit == 0 {
-				limit = DefaultFinishTime
-			}
+			limit := cmp.Or(a.o.Time, DefaultFinishTime)
 			a.late = time.AfterFunc(limit, func() {
 				a.cancel(fmt.Errorf("%w: its client left %v ago (--on-abort finish)", adapters.ErrAborted, limit))
 			})

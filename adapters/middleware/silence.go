@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/lazyctx"
 )
 
 // A phase is what a request waits for.
@@ -57,7 +57,7 @@ func (l *Limits) times() *timeLimits {
 // nothing: a timer looks every now and then whether there was one, so that an end may come a tick late and never early.
 type silence struct {
 	limits   *timeLimits
-	cancel   context.CancelCauseFunc
+	ctx      *lazyctx.Context // of the request
 	answered atomic.Bool
 	state    atomic.Uint64 // the number of changes, and in the last two bits the phase
 
@@ -69,8 +69,8 @@ type silence struct {
 	err   error     // set by the timer
 }
 
-func (s *silence) start(limits *timeLimits, cancel context.CancelCauseFunc) {
-	s.limits, s.cancel = limits, cancel
+func (s *silence) start(limits *timeLimits, ctx *lazyctx.Context) {
+	s.limits, s.ctx = limits, ctx
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begun = time.Now()
@@ -108,14 +108,15 @@ func (s *silence) look() {
 		next = min(next, s.left(limit-now.Sub(s.since), w.limit, w.status, w.text, limit))
 	}
 	if limit := s.limits.whole; limit > 0 {
-		next = min(next, s.left(limit-now.Sub(s.begun), "request-timeout", http.StatusGatewayTimeout, "it was not over", limit))
+		left := limit - now.Sub(s.begun)
+		next = min(next, s.left(left, "request-timeout", http.StatusGatewayTimeout, "it was not over", limit))
 	}
 	if s.err == nil {
 		s.timer.Reset(next)
 		return
 	}
 	s.timer = nil
-	s.cancel(s.err)
+	s.ctx.Cancel(s.err)
 }
 
 // left returns how much time is left, and if it is none, notes the error.

@@ -1,5 +1,5 @@
-// Package status counts what a gateway does, and tells it over HTTP: as JSON at /, and at /metrics in the text format of
-// Prometheus (version 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/).
+// Package status counts what a gateway does, and tells it over HTTP: as JSON at /, and at /metrics in the text format
+// of Prometheus (version 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/).
 //
 // Begin with [Status]. It counts the requests that pass its Wrap, and the limits that its Log hears of:
 //

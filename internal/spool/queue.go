@@ -25,8 +25,8 @@ type piece struct {
 
 var pieces = sync.Pool{New: func() any { return new(piece) }}
 
-// A Queue carries bytes from one goroutine to another that may be slower: in memory as long as the reader keeps up, else
-// in a file. When both are full, the writer waits. [NewQueue] makes one.
+// A Queue carries bytes from one goroutine to another that may be slower: in memory as long as the reader keeps up,
+// else in a file. When both are full, the writer waits. [NewQueue] makes one.
 type Queue struct {
 	budget *Budget
 	limit  int64

@@ -1,7 +1,8 @@
-// Package spool keeps bodies that somebody else is not ready to take: a short one in memory, a longer one in a temporary
-// file without a name. A [Spool] takes a request body, for applications that must be told an exact CONTENT_LENGTH before
-// the body, or that shall not wait for a slow client; begin with [Read]. A [Queue] takes a response on its way to a
-// client that is slower than the application. A [Budget] bounds what all of them take together.
+// Package spool keeps bodies that somebody else is not ready to take: a short one in memory, a longer one in a
+// temporary file without a name. A [Spool] takes a request body, for applications that must be told an exact
+// CONTENT_LENGTH before the body, or that shall not wait for a slow client; begin with [Read]. A [Queue] takes a
+// response on its way to a client that is slower than the application. A [Budget] bounds what all of them take
+// together.
 package spool
 
 import (
