@@ -183,7 +183,7 @@ func sameCounts(t assert.TestingT, want, got map[string]int) {
 }
 
 // hold has a request run until the release.
-func (g *limited) hold() *limitedConn {
+func (g *limited) hold() *clientConn {
 	c := g.open(0, "/?hold")
 	_, err := c.br.Peek(1)
 	require.NoError(g.t, err)
@@ -284,4 +284,6 @@ func (g *limited) cannotConnect() {
 	for _, path := range []string{"/", "/scgi", "/http", "/gofast"} {
 		assert.Equal(g.t, "504", g.get(path).status, path)
 	}
+	assert.Equal(g.t, 4, strings.Count(g.log(), `msg="request failed" `), "requests")
+	g.logs("no connection within 300ms (limit connect-timeout)", true)
 }
