@@ -101,14 +101,24 @@ func bindUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	return lc.Listen(context.Background(), "unix", path)
 }
 
+// setAccess follows no link out of the folder: who may write there could have put one in the place of the socket.
 func setAccess(path string, o ListenOptions) error {
+	if o.SocketMode == 0 && !o.SetOwner {
+		return nil
+	}
+	folder, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	name := filepath.Base(path)
 	if o.SocketMode != 0 {
-		if err := os.Chmod(path, o.SocketMode); err != nil {
+		if err := folder.Chmod(name, o.SocketMode); err != nil {
 			return err
 		}
 	}
 	if o.SetOwner {
-		return os.Chown(path, o.SocketUID, o.SocketGID)
+		return folder.Lchown(name, o.SocketUID, o.SocketGID)
 	}
 	return nil
 }

@@ -120,6 +120,22 @@ func TestAbstractSocket(t *testing.T) {
 	require.NoError(t, l.Shutdown(t.Context()))
 }
 
+// Who may write the folder of a socket cannot have another file's mode and owner changed.
+func TestSocketAccessFollowsNoLink(t *testing.T) {
+	for _, o := range []ListenOptions{{SocketMode: 0o666}, {SetOwner: true, SocketUID: os.Getuid(), SocketGID: 1}} {
+		secret := filepath.Join(t.TempDir(), "secret")
+		require.NoError(t, os.WriteFile(secret, nil, 0o600))
+		before, err := os.Stat(secret)
+		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), "s")
+		require.NoError(t, os.Symlink(secret, path))
+		_ = setAccess(path, o) // the owner of the link may well change
+		after, err := os.Stat(secret)
+		require.NoError(t, err)
+		assert.Equal(t, before, after)
+	}
+}
+
 // An address of a supervisor's becomes that of the socket.
 func TestHandedOver(t *testing.T) {
 	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "s")} {
