@@ -225,7 +225,7 @@ func (x *exchange) sendContinue() error {
 func (x *exchange) write(b []byte) error {
 	x.c.setWriteDeadline()
 	_, err := x.c.nc.Write(b)
-	return err
+	return x.c.writeFailure(err)
 }
 
 // upgrade joins the client's connection with the application's, RFC 9110 7.8.

@@ -2,8 +2,12 @@ package http1
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"time"
+
+	"github.com/gangway-go/gangway/adapters"
 )
 
 // setWriteDeadline gives the next write half of the time that the client has; see taking.
@@ -32,6 +36,18 @@ func (c *conn) taking(err error, n int64) bool {
 	}
 	c.moveWriteEnd(time.Now().Add(c.s.writeTimeout() / 2))
 	return true
+}
+
+// writeFailure returns what err, with which a write failed, means; nil if that is nil.
+func (c *conn) writeFailure(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = fmt.Errorf("%w: the client took nothing of the response for %v", adapters.ErrAborted, c.s.writeTimeout())
+		return &adapters.Error{Op: "http1: write", Status: http.StatusRequestTimeout, Limit: "write-timeout", Err: err}
+	}
+	return fmt.Errorf("%w: %w", adapters.ErrAborted, err)
 }
 
 // yieldTime is how long a writer that yields waits for its client.

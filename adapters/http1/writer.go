@@ -115,16 +115,7 @@ func (w *writer) release() {
 }
 
 // failure returns what the connection failed with.
-func (w *writer) failure() error {
-	if w.err == nil {
-		return nil
-	}
-	if errors.Is(w.err, os.ErrDeadlineExceeded) {
-		err := fmt.Errorf("%w: the client took nothing of the response for %v", adapters.ErrAborted, w.x.c.s.writeTimeout())
-		return &adapters.Error{Op: "http1: write", Status: http.StatusRequestTimeout, Limit: "write-timeout", Err: err}
-	}
-	return fmt.Errorf("%w: %w", adapters.ErrAborted, w.err)
-}
+func (w *writer) failure() error { return w.x.c.writeFailure(w.err) }
 
 // Write keeps b, or sends it with what there is if there is no room for it.
 func (w *writer) Write(b []byte) (int, error) {
