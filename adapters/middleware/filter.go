@@ -21,7 +21,7 @@ import (
 // the client.
 func Filter(data adapters.Handler) adapters.Middleware {
 	return func(next adapters.Handler) adapters.Handler {
-		return adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+		return adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (resp *adapters.Response, err error) {
 			source, err := data.Serve(ctx, dataRequest(req))
 			if err != nil || source.Status != http.StatusOK {
 				return source, err
@@ -30,11 +30,14 @@ func Filter(data adapters.Handler) adapters.Middleware {
 			if err != nil {
 				return nil, err
 			}
+			defer func() {
+				if resp == nil { // also after a panic
+					release()
+				}
+			}()
 			c := *req
 			c.Role, c.Data = adapters.Filter, d
-			resp, err := next.Serve(ctx, &c)
-			if err != nil {
-				release()
+			if resp, err = next.Serve(ctx, &c); err != nil {
 				return nil, err
 			}
 			resp.Body = adapters.OnClose(resp.Body, release)

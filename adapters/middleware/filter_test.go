@@ -120,6 +120,10 @@ func TestFilterFails(t *testing.T) {
 	require.ErrorIs(t, err, adapters.ErrBusy)
 	assert.Equal(t, 1, body.closed)
 
+	broken := adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) { panic("odd") })
+	assert.Panics(t, func() { adapters.Chain(broken, Filter(source)).Serve(t.Context(), get("/")) })
+	assert.Equal(t, 2, body.closed)
+
 	for data, want := range map[error]int{
 		adapters.ErrTruncated: 502, adapters.ErrTimeout: 504, errors.New("disk error"): 500,
 	} {
