@@ -102,7 +102,7 @@ func httpEndpoints(req *Request, r *http.Request, names []string) {
 // for.
 func (r *Request) NameServer(names []string) {
 	host, port := "", ""
-	if ValidHost(r.Host) {
+	if wanted := len(names) > 0 || r.Local.Addr == "" || r.Local.Port == ""; wanted && ValidHost(r.Host) {
 		host, port = splitAddr(r.Host)
 		host = strings.TrimSuffix(host, ".")
 	}
