@@ -21,10 +21,7 @@ import (
 
 // gateway starts a gateway with a fault, or none, and returns it as a target.
 func gateway(t *testing.T, scheme, fault string) *Target {
-	setup := Setup{Dir: peer.Dir(t), App: scheme + "://" + peer.FreeAddress(t), Timeout: 2 * time.Second}
-	if fault == "" {
-		setup.Timeout = 4 * time.Second // of which a busy machine may need some
-	}
+	setup := Setup{Dir: peer.Dir(t), App: scheme + "://" + peer.FreeAddress(t), Timeout: 6 * time.Second}
 	switch fault {
 	case "gateway/ignores-disconnect", "gateway/works-for-nobody": // their time limit must not tell the application instead
 		setup.Timeout = time.Minute
@@ -83,9 +80,9 @@ func listen(t *testing.T, dir string) []net.Listener {
 // Here much runs side by side, with little patience to save time. What does not come out as wanted is run once more with
 // the patience that counts.
 var (
-	hasty   = conformance.Options{Patience: 300 * time.Millisecond}
-	usual   = conformance.Options{Patience: time.Second}
-	patient = conformance.Options{Patience: 3 * time.Second}
+	hasty   = conformance.Options{Patience: 300 * time.Millisecond, Limit: time.Minute}
+	usual   = conformance.Options{Patience: time.Second, Limit: time.Minute}
+	patient = conformance.Options{Patience: 3 * time.Second, Limit: time.Minute}
 )
 
 // judge says which cases do not come out as wanted, in the second run either.

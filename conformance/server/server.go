@@ -179,6 +179,9 @@ func (target *Target) Restart(ctx context.Context) error {
 	return target.RestartFunc(ctx)
 }
 
+// slowAnswer is how long any server may take for the first plain request beyond patience, which is set by it.
+const slowAnswer = 2500 * time.Millisecond
+
 // Preflight is that of conformance.Target.
 func (target *Target) Preflight(t *conformance.T) {
 	if _, err := url.Parse(target.URL); err != nil {
@@ -187,7 +190,10 @@ func (target *Target) Preflight(t *conformance.T) {
 	if err := target.Listen(); err != nil {
 		t.Broken(err)
 	}
-	test((*T).plain)(t)
+	test(func(t *T) {
+		t.Grace(slowAnswer)
+		t.plain()
+	})(t)
 	test((*T).explore)(t)
 }
 
