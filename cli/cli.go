@@ -206,7 +206,7 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 			break
 		}
 		if len(arg) < 2 || arg[0] != '-' {
-			if others = append(others, arg); fromWebServer() {
+			if others = append(others, arg); command.Name == "bridge" && fromWebServer() {
 				break
 			}
 			continue
@@ -233,8 +233,9 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 	return append(append(flags, "--"), others...), nil
 }
 
-// fromWebServer reports whether a web server runs this process as a CGI program. Then what follows the first argument
-// that is no flag may be words of the query (RFC 3875 4.4), and must not become flags.
+// fromWebServer reports whether a web server runs this process, or a program that has started it, as a CGI program.
+// Then what follows the first argument of bridge that is no flag may be words of the query (RFC 3875 4.4), and must not
+// become flags; bridge itself takes no arguments.
 func fromWebServer() bool { return os.Getenv("GATEWAY_INTERFACE") != "" }
 
 func findFlag(command *cli.Command, name string) (cli.DocGenerationFlag, error) {
