@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"sync"
 )
@@ -22,10 +23,7 @@ func Answer(ctx context.Context, w io.Writer, h Handler, req *Request, r *Report
 	a := answerWriters.Get().(*answerWriter)
 	defer a.release()
 	a.w = w
-	resp, err := h.Serve(ctx, req)
-	if err == nil {
-		err = a.answer(req, resp)
-	}
+	err = a.ask(ctx, h, req)
 	switch {
 	case err == nil || a.err != nil:
 	case a.sent:
@@ -88,6 +86,27 @@ func (a *answerWriter) release() {
 	*a = answerWriter{buf: a.buf[:0]}
 	if cap(a.buf) <= 2*copyBufferSize {
 		answerWriters.Put(a)
+	}
+}
+
+// ask has h answer; err is also what panics.
+func (a *answerWriter) ask(ctx context.Context, h Handler, req *Request) (err error) {
+	defer recovered(&err)
+	resp, err := h.Serve(ctx, req)
+	if err != nil {
+		return err
+	}
+	return a.answer(req, resp)
+}
+
+// recovered is deferred by what may call an application: a panic becomes its error.
+func recovered(err *error) {
+	switch v := recover(); v {
+	case nil:
+	case http.ErrAbortHandler:
+		*err = ErrAborted
+	default:
+		*err = fmt.Errorf("application panics: %v\n%s", v, debug.Stack())
 	}
 }
 

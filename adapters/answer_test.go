@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -31,13 +32,17 @@ func (w *writes) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// A script is a Response.Body that is written as the parts tell: a string is one Write, an error its end, wait a Flush.
+// A script is a Response.Body that is written as the parts tell: a string is one Write, an error its end,
+// wait a Flush, thrown a panic.
 type script struct {
 	parts  []any
 	closed int
 }
 
 type wait struct{}
+
+// thrown is a panic.
+type thrown struct{ v any }
 
 func (s *script) Read(p []byte) (int, error) { return 0, io.EOF } // only for who discards it
 
@@ -54,6 +59,8 @@ func (s *script) WriteTo(w io.Writer) (written int64, err error) {
 			return written, part
 		case wait:
 			w.(adapters.Flusher).Flush()
+		case thrown:
+			panic(part.v)
 		}
 	}
 	return written, nil
@@ -84,6 +91,7 @@ func TestAnswer(t *testing.T) {
 		want   []string
 		whole  bool
 		fails  error
+		panics bool
 	}{
 		{name: "small, in one write", body: []any{"a", "b"}, want: []string{ok + "ab"}, whole: true},
 		{name: "waits", body: []any{wait{}, "a", wait{}, wait{}, "b"}, want: []string{ok, "a", "b"}, whole: true},
@@ -110,6 +118,11 @@ func TestAnswer(t *testing.T) {
 			fails: adapters.ErrTruncated},
 		{name: "shorter than its length", resp: adapters.Response{Header: two}, body: []any{"a", wait{}},
 			want: []string{"Status: 200 OK\r\nContent-Length: 2\r\n\r\na"}, fails: adapters.ErrTruncated},
+		{name: "body panics", body: []any{"a", thrown{"odd"}}, want: []string{failure("500 Internal Server Error", "", 26)},
+			whole: true, panics: true},
+		{name: "body panics after", body: []any{wait{}, "a", thrown{"odd"}}, want: []string{ok, "a"}, panics: true},
+		{name: "body aborts", body: []any{"a", thrown{http.ErrAbortHandler}}, fails: adapters.ErrAborted},
+		{name: "handler panics", want: []string{failure("500 Internal Server Error", "", 26)}, whole: true, panics: true},
 		{name: "first write fails", body: []any{"a"}, fail: 1, fails: adapters.ErrAborted},
 		{name: "later write fails", body: []any{big[:32<<10], "c"}, fail: 2, want: []string{ok}, fails: adapters.ErrAborted},
 		{name: "failure cannot be written", err: adapters.ErrBusy, fail: 1, fails: adapters.ErrBusy},
@@ -125,9 +138,13 @@ func TestAnswer(t *testing.T) {
 			if resp.Header == nil {
 				resp.Header = text
 			}
+			answers := tt.err == nil && (tt.body != nil || !tt.panics)
 			h := adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) {
 				if tt.err != nil {
 					return nil, tt.err
+				}
+				if !answers {
+					panic("odd")
 				}
 				return &resp, nil
 			})
@@ -135,8 +152,12 @@ func TestAnswer(t *testing.T) {
 			whole, err := adapters.Answer(t.Context(), w, h, &adapters.Request{Method: tt.method}, nil)
 			assert.Equal(t, tt.want, w.all)
 			assert.Equal(t, tt.whole, whole)
-			assert.ErrorIs(t, err, tt.fails)
-			if tt.err == nil {
+			if tt.panics {
+				assert.ErrorContains(t, err, "application panics: odd")
+			} else {
+				assert.ErrorIs(t, err, tt.fails)
+			}
+			if answers {
 				assert.Positive(t, body.closed)
 			}
 		})

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"time"
 )
@@ -187,15 +186,7 @@ func (x *exchange) answer(resp *Response) {
 
 // copy is Copy; err is also what panics, for net/http would let that look like the end of a response of HTTP/1.0.
 func (x *exchange) copy(body io.Reader) (n int64, err error) {
-	defer func() {
-		switch v := recover(); v {
-		case nil:
-		case http.ErrAbortHandler:
-			err = ErrAborted
-		default:
-			err = fmt.Errorf("body panics: %v\n%s", v, debug.Stack())
-		}
-	}()
+	defer recovered(&err)
 	return Copy(x.w, body)
 }
 

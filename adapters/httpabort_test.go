@@ -88,5 +88,5 @@ func TestHTTPPanicInBodyLooksCut(t *testing.T) {
 	got, err := raw(t, addr, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	require.NoError(t, err)
 	assert.NotContains(t, got, "0\r\n\r\n")
-	assert.Contains(t, log.String(), "body panics: odd")
+	assert.Contains(t, log.String(), "application panics: odd")
 }
