@@ -20,6 +20,9 @@ const prSetChildSubreaper = 36
 // reapPause is how long the end of an orphan may go unnoticed.
 const reapPause = time.Second
 
+// waitTime is enough, on a busy machine too, for whoever has started a process to wait for it.
+const waitTime = 5 * time.Second
+
 // adoptOrphans makes this process the parent of those whose parent has ended, also if they have left its process group:
 // what an application leaves behind. Until the function it returns is called, which ends them, they may go on. The
 // process whose id is in successor, if any, is none of them.
@@ -34,15 +37,17 @@ func adoptOrphans(successor *atomic.Int64) (end func()) {
 		defer close(stopped)
 		var dead []int
 		for {
-			if len(dead) == 0 { // else another look tells whose they are
+			pause := waitTime // then another look tells whose they are
+			if len(dead) == 0 {
 				select {
 				case <-ch:
 				case <-stop:
 					return
 				}
+				pause = reapPause // a burst is one look
 			}
 			select {
-			case <-time.After(reapPause): // a burst is one look
+			case <-time.After(pause):
 			case <-stop:
 				return
 			}
