@@ -82,6 +82,8 @@ func TestBodiesOfRequests(t *testing.T) {
 			size: 100, part: 1, pause: time.Second, notBefore: 100 * time.Second, atOnce: 103 * time.Second},
 		{name: "larger than what is kept", bodies: adapters.Bodies{Limit: 100000}, size: large, part: 1000,
 			pause: time.Second, atOnce: 70 * time.Second, notBefore: 64 * time.Second, status: 408, limit: "body-rate"},
+		{name: "larger than the little that is kept", bodies: adapters.Bodies{Limit: 1000}, size: 80000, part: 1000,
+			pause: time.Millisecond, atOnce: 5 * time.Millisecond},
 		{name: "unknown, and larger than what is kept", bodies: adapters.Bodies{Limit: 100000}, unknown: true,
 			size: large, part: 1000, pause: time.Second, status: 413, limit: "spool"},
 		{name: "to be spooled, and larger than what is kept", mode: adapters.BodySpool,

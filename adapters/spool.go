@@ -81,7 +81,7 @@ func (c *collection) run(ctx context.Context) error {
 		return c.fillExact(ctx)
 	}
 	began := time.Now()
-	err := c.fill(min(c.length, aheadSize))
+	err := c.fill(min(c.length, aheadSize, c.Limit))
 	if err == nil && !c.whole && c.length <= c.Limit && time.Since(began) > aheadTime {
 		err = c.fill(c.length)
 	}
