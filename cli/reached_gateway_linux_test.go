@@ -116,7 +116,9 @@ func (g *limited) await(condition func(c *assert.CollectT)) {
 // logs checks that there is a text in the log, or that there is none.
 func (g *limited) logs(text string, want bool) {
 	g.t.Helper()
-	assert.Equal(g.t, want, strings.Contains(g.log(), text), text)
+	g.await(func(t *assert.CollectT) { // an answer may come before its line
+		assert.Equal(t, want, strings.Contains(g.log(), text), text)
+	})
 }
 
 var limitLine = regexp.MustCompile(`(?m)^time=.* limit=([a-z-]+)(?: times=([0-9]+))?`)

@@ -284,6 +284,8 @@ func (g *limited) cannotConnect() {
 	for _, path := range []string{"/", "/scgi", "/http", "/gofast"} {
 		assert.Equal(g.t, "504", g.get(path).status, path)
 	}
-	assert.Equal(g.t, 4, strings.Count(g.log(), `msg="request failed" `), "requests")
+	g.await(func(t *assert.CollectT) {
+		assert.Equal(t, 4, strings.Count(g.log(), `msg="request failed" `), "requests")
+	})
 	g.logs("no connection within 300ms (limit connect-timeout)", true)
 }
