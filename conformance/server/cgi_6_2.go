@@ -164,14 +164,14 @@ var cgi622 = []conformance.Case{{
 	Level:     conformance.Must,
 	Needs:     []string{"app2"},
 	DependsOn: follows,
-	Sends:     "a HEAD request that the application answers with a local redirect",
-	Passes:    "answers 200 without a body",
+	Sends:     "a HEAD request that the application answers with a local redirect, and then a GET request",
+	Passes:    "answers 200 without a body, and then the response to the GET",
 	Run: test(func(t *T) {
 		c := t.Client()
 		_, r := c.Answer(t.Request("HEAD", "/app/reply", ""), CGI(t.local("/app2/x", "")), OK)
 		t.Check(len(t.Exchanges) > 1, "no request for the target of the redirect; %v", r)
 		t.Intact(r, 200, "")
-		t.Check(r.Rest == "", "%v, and then %s", r, excerpt(r.Rest))
+		t.Next(c, r)
 	}),
 }, {
 	Name:  "cgi/6.2.2/location-local-loop",

@@ -202,7 +202,6 @@ func (c *Client) response(last bool) *Response {
 		r.Raw = c.in[:c.parse.pos]
 	}
 	c.in, c.parse = c.in[len(r.Raw):], nil
-	r.Rest = string(c.in)
 	switch {
 	case done:
 	case c.ended == nil:

@@ -25,7 +25,6 @@ type Response struct {
 	End     End
 	Faults  []string // why this is not HTTP
 	Raw     []byte   // the bytes of the response and those before it
-	Rest    string   // what had come after it when it was complete
 }
 
 // End is how a response ended.
