@@ -36,6 +36,7 @@ arch: ## who may import whom, and how long functions and files may be
 
 .PHONY: test
 test: ## all tests with the race detector, README and example code among them
+	@[ "$$(id -u)" = 0 ] || echo 'not root: the tests of what becomes another user are skipped' >&2
 	go test -race -shuffle=on -timeout=20m $$(go list ./... | grep -v $(ALONE))
 	go test -race -shuffle=on -timeout=20m -p 1 $$(go list ./... | grep $(ALONE))
 	go test -count=1 ./bench/allocations

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -49,16 +48,16 @@ const defaultGrace = 5 * time.Second
 // Spawn starts a process and returns when it has taken a first connection. If it ends before, the error tells the last
 // line that it wrote.
 func (c *Command) Spawn(ctx context.Context) (*Process, error) {
-	dir, err := os.MkdirTemp("", "gangway-")
+	private, err := newFolder()
 	if err != nil {
 		return nil, err
 	}
-	r := newRunning(dir, cmp.Or(c.Grace, defaultGrace), cmp.Or(c.Log, slog.Default()))
+	r := newRunning(private, cmp.Or(c.Grace, defaultGrace), cmp.Or(c.Log, slog.Default()))
 	r.output.limit = cmp.Or(c.MaxLines, DefaultMaxLines)
-	socket := filepath.Join(dir, "app.sock")
+	socket := filepath.Join(private.path, "app.sock")
 	listener, err := c.start(r, socket)
 	if err != nil {
-		os.RemoveAll(dir)
+		private.remove()
 		return nil, err
 	}
 	if listener != nil {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -91,28 +92,70 @@ func TestUser(t *testing.T) {
 	p.Stop(t.Context())
 }
 
-func TestAppEndsWithItsSupervisor(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux tells a process of its parent's death")
-	}
-	t.Setenv("TMPDIR", socketDir(t))
+// startSupervisor starts a program that runs an app, and returns the two process ids that the app has told.
+func startSupervisor(t *testing.T) (supervisor *exec.Cmd, pids [2]int) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), appVar+"=supervisor")
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
 	br := bufio.NewReader(stdout)
-	var pids [2]int
 	for i := range pids {
 		line, err := br.ReadString('\n')
 		require.NoError(t, err)
 		pids[i], err = strconv.Atoi(strings.TrimSpace(line))
 		require.NoError(t, err)
 	}
+	return cmd, pids
+}
+
+func TestAppEndsWithItsSupervisor(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells a process of its parent's death")
+	}
+	t.Setenv("TMPDIR", socketDir(t))
+	cmd, pids := startSupervisor(t)
 	assert.Equal(t, pids[0], pids[1], "the app must live as long as its supervisor")
 	require.NoError(t, cmd.Process.Kill())
 	cmd.Wait()
 	requireGone(t, pids[0], "the app")
+}
+
+// TestFolderOfTheKilled: a program that starts removes what a killed one has left, and nothing that is in use.
+func TestFolderOfTheKilled(t *testing.T) {
+	dir := socketDir(t)
+	t.Setenv("TMPDIR", dir)
+	folders := func() []string {
+		found, err := filepath.Glob(filepath.Join(dir, "gangway-*"))
+		require.NoError(t, err)
+		return found
+	}
+	killed, _ := startSupervisor(t)
+	left := folders()
+	require.Len(t, left, 1)
+	require.NoError(t, killed.Process.Kill())
+	killed.Wait()
+	startSupervisor(t)
+	used := slices.DeleteFunc(folders(), func(path string) bool { return path == left[0] })
+	require.Len(t, used, 1)
+	assert.DirExists(t, left[0], "a folder this young may be one that is about to be locked")
+
+	foreign := filepath.Join(dir, "gangway-app-link")
+	require.NoError(t, os.Symlink(t.TempDir(), foreign))
+	old := time.Now().Add(-time.Hour)
+	for _, path := range []string{left[0], used[0], foreign} {
+		require.NoError(t, os.Chtimes(path, old, old))
+	}
+	startSupervisor(t)
+	assert.NoDirExists(t, left[0])
+	assert.FileExists(t, filepath.Join(used[0], "app.sock"))
+	_, err := os.Lstat(foreign)
+	assert.NoError(t, err, "a link is nobody's folder")
 }
 
 func TestDaemonDoesNotHoldTheGroup(t *testing.T) {

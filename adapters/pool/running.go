@@ -17,7 +17,7 @@ import (
 type running struct {
 	cmd    *exec.Cmd
 	group  procgroup.Group
-	dir    string
+	dir    *folder
 	grace  time.Duration
 	output output
 
@@ -26,7 +26,7 @@ type running struct {
 	err  error // why it ended, once life is over
 }
 
-func newRunning(dir string, grace time.Duration, log *slog.Logger) *running {
+func newRunning(dir *folder, grace time.Duration, log *slog.Logger) *running {
 	r := &running{group: procgroup.Group{KillRest: true}, dir: dir, grace: grace, output: output{log: log}}
 	r.life, r.over = context.WithCancel(context.Background())
 	return r
@@ -74,7 +74,7 @@ func (r *running) run(read *os.File, started chan<- error) {
 	}
 	read.SetReadDeadline(time.Now().Add(time.Second)) // a process that left the group may hold the other end
 	reader.Wait()
-	os.RemoveAll(r.dir)
+	r.dir.remove()
 	r.over()
 }
 
