@@ -77,12 +77,13 @@ func dialNet(t *testing.T, l *open.Listener, path string) (c net.Conn, status in
 
 func TestConnectionsOfNetHTTP(t *testing.T) {
 	l, log := startNet(t, egi.Echo, open.ListenLimits{MaxConns: 2})
-	idle, status := dialNet(t, l, "/")
-	assert.Equal(t, 200, status)
-	dialNet(t, l, "")
 	states := func(want map[string]int) func(*assert.CollectT) {
 		return func(c *assert.CollectT) { assert.Equal(c, want, l.Conns()) }
 	}
+	idle, status := dialNet(t, l, "/")
+	assert.Equal(t, 200, status)
+	require.EventuallyWithT(t, states(map[string]int{"idle": 1}), 20*time.Second, time.Millisecond)
+	dialNet(t, l, "")
 	assert.EventuallyWithT(t, states(map[string]int{"idle": 1, "new": 1}), 20*time.Second, time.Millisecond)
 	time.Sleep(200 * time.Millisecond)
 	_, status = dialNet(t, l, "/")
