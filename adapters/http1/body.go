@@ -80,13 +80,13 @@ func (b *body) Len() int {
 
 // next reads a piece of the body, and finds its end.
 func (b *body) next(p []byte) (int, error) {
-	for b.chunked && b.left == 0 {
+	for b.left == 0 {
+		if b.rest.Load() == 0 {
+			return 0, io.EOF
+		}
 		if err := b.nextChunk(); err != nil {
 			return 0, err
 		}
-	}
-	if b.left == 0 {
-		return 0, io.EOF
 	}
 	n, err := b.c.read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
@@ -238,7 +238,7 @@ func (b *body) readTrailer() error {
 		}
 		if line == "" {
 			b.rest.Store(0)
-			return io.EOF
+			return nil
 		}
 		if size += len(line) + 2; size > limit {
 			return refuseFor("header-bytes", 431, "trailer larger than %d bytes", limit)

@@ -211,14 +211,15 @@ func (x *exchange) informational(status int, h adapters.Header) error {
 
 // sendContinue asks for the body, RFC 9110 10.1.1: once, before the first byte is wanted, and not after the response.
 func (x *exchange) sendContinue() error {
-	if !x.awaited.Load() || !x.awaited.CompareAndSwap(true, false) {
+	if !x.awaited.Load() {
 		return nil
 	}
 	x.writing.Lock()
 	defer x.writing.Unlock()
-	if x.w.begun {
+	if x.w.begun { // then the client never sends it, and outlasts must go on to say so
 		return fmt.Errorf("%w: the response came before the body", adapters.ErrAborted)
 	}
+	x.awaited.Store(false)
 	return x.write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
 }
 
