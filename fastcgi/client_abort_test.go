@@ -97,7 +97,7 @@ func TestClientAborts(t *testing.T) {
 				_, err := b.(io.WriterTo).WriteTo(w)
 				assert.ErrorIs(t, err, adapters.ErrAborted)
 			}()
-			for w.count() == 0 {
+			for len(w.noted()) == 0 {
 				time.Sleep(time.Millisecond)
 			}
 			assert.NoError(t, b.Close(), "which does not wait for the writer")

@@ -95,20 +95,27 @@ func TestClientWithNetHTTPFCGI(t *testing.T) {
 		resp, err := c.Serve(t.Context(), ask("GET", "/events", nil, 0))
 		require.NoError(t, err)
 		w := &writer{wrote: make(chan struct{}, 10)}
+		heard := func() []string { // net/http/fcgi writes the header apart: it may come so much earlier
+			calls := w.noted()
+			if len(calls) > 0 && calls[0] == "flush" {
+				return calls[1:]
+			}
+			return calls
+		}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			resp.Body.(io.WriterTo).WriteTo(w)
 		}()
 		for n := 2; n <= 4; n += 2 {
-			require.Eventually(t, func() bool { return w.count() == n }, 20*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return len(heard()) == n }, 20*time.Second, time.Millisecond)
 			if n == 2 {
 				events <- "two"
 			}
 		}
 		close(events)
 		soon(t, done, "the response")
-		assert.Equal(t, []string{`"one"`, "flush", `"two"`, "flush"}, w.calls)
+		assert.Equal(t, []string{`"one"`, "flush", `"two"`, "flush"}, heard())
 		assert.NoError(t, resp.Body.Close())
 	})
 	t.Run("early answer", func(t *testing.T) {

@@ -312,10 +312,10 @@ func (w *writer) note(call string) {
 	}
 }
 
-func (w *writer) count() int {
+func (w *writer) noted() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.calls)
+	return slices.Clone(w.calls)
 }
 
 func (w *writer) Write(b []byte) (int, error) {
