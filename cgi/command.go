@@ -107,13 +107,14 @@ func startError(err error) error {
 const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 
 // environ returns the environment of c: Env, the meta-variables of req, RFC 3875 section 4.1, and PATH, each name once.
+// Of the request nothing steers a script that runs as another user.
 func (s *Script) environ(c *command, req *adapters.Request) ([]string, error) {
-	env := append(make([]string, 0, 40), s.Env...)
+	env, another := append(make([]string, 0, 40), s.Env...), s.asAnother()
 	for name, value := range req.All() {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.IndexByte(value, 0) >= 0 {
 			return nil, fmt.Errorf("%w: no environment can hold the variable %.40q", adapters.ErrBadRequest, name)
 		}
-		if !hasVar(s.Env, name) {
+		if !hasVar(s.Env, name) && !(another && steers(name)) {
 			env = append(env, name+"="+value)
 		}
 	}

@@ -157,11 +157,16 @@ func TestScriptUser(t *testing.T) {
 		t.Skip("only root can become somebody else")
 	}
 	s := sh(t, head+"cat /dev/stdin >/dev/stdout; id -u; echo ${HOME-none}")
-	for dir := filepath.Dir(s.Path); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-		require.NoError(t, os.Chmod(dir, 0o755))
-	}
+	readable(t, s)
 	s.User = "40123:40123"
 	_, body, err := ask(t, s, put(struct{ *strings.Reader }{strings.NewReader("hello\n")}, 6))
 	require.NoError(t, err)
 	assert.Equal(t, "hello\n40123\nnone\n", body)
+}
+
+// readable lets everybody into the folder of s.
+func readable(t *testing.T, s *cgi.Script) {
+	for dir := filepath.Dir(s.Path); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		require.NoError(t, os.Chmod(dir, 0o755))
+	}
 }

@@ -48,7 +48,8 @@ type Script struct {
 	Args []string
 	// Dir is the working directory; empty is the folder of the program.
 	Dir string
-	// Env are further variables, as "NAME=value". They win over those of the request.
+	// Env are further variables, as "NAME=value". They win over those of the request, of which a script that runs as
+	// another user gets none that steers loaders or interpreters, as LD_PRELOAD, PERL5LIB and PATH do.
 	Env []string
 	// Interpreters names the program for scripts with an extension, ".pl": "/usr/bin/perl"; they need not be executable.
 	// php-cgi gets REDIRECT_STATUS too, without which it refuses to serve.

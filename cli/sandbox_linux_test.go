@@ -243,3 +243,42 @@ func TestUserOfServe(t *testing.T) {
 		})
 	}
 }
+
+// TestSteering: who can connect to a listener chooses the variables of another user's program, but not its code.
+func TestSteering(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	gangway, dir := peer.Need(t, "gangway"), peer.Dir(t)
+	require.NoError(t, os.Mkdir(dir+"/cgi-bin", 0o755))
+	require.NoError(t, os.Chmod(dir, 0o755))
+	const text = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n" +
+		"echo ${LD_AUDIT-none} ${PERL5LIB-none} ${TMPDIR-none} $APP_ENV\n"
+	program := dir + "/cgi-bin/p"
+	require.NoError(t, execfile.WriteFile(program, []byte(text), 0o755))
+	require.NoError(t, os.Chown(program, probeUser, probeUser))
+	const cleaned = "none none ours theirs\n"
+	for _, tt := range []struct{ scheme, command, user, want string }{
+		{"scgi", "bridge", "", cleaned}, {"fcgi", "bridge", "40124:40124", cleaned}, {"scgi", "serve", "owner", cleaned},
+		{"scgi", "bridge", "self", "theirs theirs ours theirs\n"},
+	} {
+		t.Run(tt.command+" "+tt.user, func(t *testing.T) {
+			socket := filepath.Join(peer.Dir(t), "s")
+			url := tt.scheme + "+unix://" + socket
+			args := []string{"bridge", "--from", url, "--to", "cgi:" + program}
+			if tt.command == "serve" {
+				args = []string{"serve", "--listen", url, dir}
+			}
+			args = append(args, "--var", "TMPDIR=theirs", "--var", "TMPDIR=ours")
+			if tt.user != "" {
+				args = append(args, "--user", tt.user)
+			}
+			peer.Start(t, exec.Command(gangway, args...), "unix", socket)
+			call := exec.Command(gangway, "call", "--var", "LD_AUDIT=theirs", "--var", "PERL5LIB=theirs",
+				"--var", "TMPDIR=theirs", "--var", "APP_ENV=theirs", url, "/cgi-bin/p")
+			said, err := call.Output()
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, string(said))
+		})
+	}
+}

@@ -86,7 +86,7 @@ func serve(c *cli.Context, std streams) error {
 		return err
 	}
 	f := &folder{kind: kind, dir: dir, log: s.app.Log, vars: s.app.Vars, limits: s.limits, confine: s.confine}
-	f.wrap = s.bodies.Wrap(s.bodyModes.of(""))
+	f.env, f.wrap = s.app.Environ(), s.bodies.Wrap(s.bodyModes.of(""))
 	g.routes = []route{{url: dir, app: f, http: f, given: adapters.HandlerFunc(f.serveGiven)}}
 	if err := g.addMounts(); err != nil {
 		return err
@@ -104,6 +104,7 @@ type folder struct {
 	dir  string
 	log  *slog.Logger
 	vars []adapters.Var
+	env  []string // the same, for programs
 
 	limits  *limits
 	confine confinement
@@ -116,7 +117,7 @@ type folder struct {
 
 // Start starts the applications. The error is that none of them runs.
 func (f *folder) Start(ctx context.Context) error {
-	o := apps.Options{Log: f.log, Wrap: f.wrap}
+	o := apps.Options{Log: f.log, Env: f.env, Wrap: f.wrap}
 	f.limits.applySite(&o)
 	f.confine.applySite(&o)
 	site, err := apps.Open(ctx, f.kind, f.dir, o)

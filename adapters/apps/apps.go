@@ -108,6 +108,8 @@ type Options struct {
 	User    string
 	Sandbox cgi.Sandbox
 	CGI     cgi.Limits
+	// Env is that of [cgi.Script], and for these only.
+	Env []string
 	// BootTimeout, Grace and MaxLines are those of [pool.Command].
 	BootTimeout, Grace time.Duration
 	MaxLines           int

@@ -71,7 +71,7 @@ func (a *App) initCGI(o Options, hide func(string) bool) error {
 	outside := files{a.Dir, func(name string) bool { return within("/"+name, cgiBin) || hide != nil && hide(name) }}
 	script := &cgi.Script{
 		Grace: o.Grace, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit, Log: o.Log,
-		User: o.User, Sandbox: o.Sandbox, Limits: o.CGI,
+		User: o.User, Sandbox: o.Sandbox, Limits: o.CGI, Env: o.Env,
 	}
 	if o.User == "" && sandbox.Root() {
 		script.User = cgi.Owner

@@ -248,7 +248,7 @@ func (app *App) openScript() error {
 	app.Address.Target = path
 	o := &app.options
 	script := &cgi.Script{
-		Interpreters: o.Run, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit, Log: o.Log,
+		Env: o.Environ(), Interpreters: o.Run, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit, Log: o.Log,
 		User: o.User, Sandbox: o.Sandbox, Limits: o.CGI,
 	}
 	app.Backend, app.kind = script, folder

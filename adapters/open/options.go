@@ -58,6 +58,18 @@ type AppOptions struct {
 	Log  *slog.Logger // nil is slog.Default
 }
 
+// Environ returns Vars as the Env of a [cgi.Script], which keeps some variables of a request from programs of other
+// users. One with an empty value removes a variable, and is left to the request.
+func (o *AppOptions) Environ() (env []string) {
+	for i, v := range o.Vars {
+		again := slices.ContainsFunc(o.Vars[i+1:], func(later adapters.Var) bool { return later.Name == v.Name })
+		if v.Value != "" && !again {
+			env = append(env, v.Name+"="+v.Value)
+		}
+	}
+	return env
+}
+
 // options are the names of the options that divide the path, by the kind of application that knows them.
 var options = map[kind][]string{
 	socket:  {"prefix", "root", "local-root", "script", "index", "ext", "static"},
