@@ -239,7 +239,7 @@ func (c *call) begin() {
 		scene, ok = scenes[path]
 	}
 	if !ok {
-		scene = says(hello)
+		scene = says("Content-Length: 5\r\n" + hello)
 	}
 	play := func() {
 		defer close(c.ended)

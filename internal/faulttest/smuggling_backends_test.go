@@ -30,7 +30,8 @@ import (
 )
 
 // A carrier is an application behind gangway, by its protocol; each writes down what it was asked, with all that came
-// to it as the body, and what CONTENT_LENGTH said.
+// to it as the body, and what CONTENT_LENGTH said. It tells the length of its answer: else that may come in pieces, and
+// a client of HTTP/1.0 has to be left to end it.
 type carrier struct {
 	protocol, application string
 	start                 func(*testing.T, open.ListenOptions) (site, func() []string)
@@ -106,6 +107,7 @@ func phpCarrier(t *testing.T, lo open.ListenOptions) (site, func() []string) {
 		$words = [$_SERVER["REQUEST_METHOD"], $_SERVER["REQUEST_URI"], $_SERVER["HTTP_HOST"] ?? "",
 			file_get_contents("php://input"), $_SERVER["CONTENT_LENGTH"] ?? ""];
 		file_put_contents("%s", implode(",", array_map("base64_encode", $words)) . "\n", FILE_APPEND);
+		header("Content-Length: 5");
 		echo "hello";`, path), 0o644))
 	_, socket := peer.PHPFPM(t, "")
 	return gangwayOn(t, lo, "fcgi+unix://"+socket, open.AppOptions{Script: script}), asked
@@ -116,7 +118,7 @@ func cgiCarrier(t *testing.T, lo open.ListenOptions) (site, func() []string) {
 	script := newScript(t, fmt.Sprintf(`word() { printf %%s "$1" | base64 -w 0; }
 		line="$(word "$REQUEST_METHOD"),$(word "$REQUEST_URI"),$(word "$HTTP_HOST"),$(base64 -w 0),$(word "$CONTENT_LENGTH")"
 		echo "$line" >>%s
-		printf 'Content-Type: text/plain\n\nhello'`, path))
+		printf 'Content-Type: text/plain\nContent-Length: 5\n\nhello'`, path))
 	return gangwayOn(t, lo, "cgi:"+script, open.AppOptions{}), asked
 }
 
@@ -137,6 +139,7 @@ func (q *questions) note(w http.ResponseWriter, r *http.Request) {
 		uri = r.URL.RequestURI()
 	}
 	q.add(reading(r.Method, uri, r.Host, body, length))
+	w.Header().Set("Content-Length", "5")
 	io.WriteString(w, "hello")
 }
 
