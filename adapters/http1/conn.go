@@ -41,14 +41,9 @@ type conn struct {
 	refused  error        // why it is not served
 	client   crowd.Client // whose connection was counted
 
-	// turn counts the beginnings and ends of requests: it is odd while one is served.
-	turn atomic.Uint64
-	seen uint64 // by the last round of the watch
-
 	mu      sync.Mutex // guards what follows
 	x       *exchange  // the request that is served
 	watched int32      // the watcher's key, 0 without
-	closed  bool
 }
 
 const readBufferSize = 8 << 10
@@ -114,28 +109,15 @@ func (c *conn) serve() {
 			}
 			return
 		}
-		if !c.enter(StateRunning) {
-			return
-		}
-		c.s.begin(c)
-		keep := c.exchange(text)
-		c.s.end(c)
-		if !keep {
+		if !c.exchange(text) {
 			return
 		}
 		c.first = false
 	}
 }
 
-// close closes the connection, once.
+// close closes the connection if it is still ours.
 func (c *conn) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return
-	}
-	c.closed = true
-	c.unwatch()
 	if c.nc != nil {
 		c.nc.Close()
 	}
@@ -161,11 +143,9 @@ func (c *conn) handOver() {
 	if c.proxied != nil {
 		nc.Conn = c.proxied
 	}
-	c.s.forget(c)
-	c.mu.Lock()
+	c.s.forget(c) // from now on nobody else uses c
 	c.nc = nil
 	c.release()
-	c.mu.Unlock()
 	c.s.HTTP2(nc)
 }
 

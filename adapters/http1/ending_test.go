@@ -1,10 +1,14 @@
 package http1
 
 import (
-	"bytes"
+	"context"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,7 +19,7 @@ import (
 // bodyOf returns the body of a request of which the client has sent all that is here.
 func bodyOf(t *testing.T, header, sent string) *body {
 	t.Helper()
-	c := newConn(&Server{Log: slog.New(slog.DiscardHandler)}, &memoryConn{Reader: bytes.NewReader([]byte(sent))})
+	c := newConn(&Server{Log: slog.New(slog.DiscardHandler)}, &memoryConn{Reader: strings.NewReader(sent)})
 	x := &exchange{c: c}
 	require.NoError(t, x.start("POST / HTTP/1.1\r\nHost: h\r\n"+header+"\r\n"))
 	return &x.body
@@ -56,4 +60,44 @@ func TestReadBehindTheResponse(t *testing.T) {
 	_, err := b.Read(make([]byte, 1))
 	require.ErrorIs(t, err, adapters.ErrAborted)
 	assert.True(t, b.outlasts())
+}
+
+// A request that was read as the server's time was up is not served: nobody would tell its application to end.
+func TestRequestAtTheEnd(t *testing.T) {
+	s := &Server{Log: slog.New(slog.DiscardHandler)}
+	s.Handler = adapters.HandlerFunc(func(ctx context.Context, _ *adapters.Request) (*adapters.Response, error) {
+		assert.Error(t, ctx.Err(), "it would run on")
+		return nil, adapters.ErrAborted
+	})
+	s.begunForTest()
+	c := newConn(s, &memoryConn{Reader: strings.NewReader("GET / HTTP/1.1\r\nHost: h\r\n\r\n")})
+	s.conns[c] = struct{}{}
+	text, err := c.readHead()
+	require.NoError(t, err)
+	assert.True(t, s.cut())
+	assert.False(t, c.exchange(text))
+}
+
+// The end of the server is the end of an upgraded connection too, though its application takes nothing of what the
+// client has sent.
+func TestShutdownWithAStuckUpgrade(t *testing.T) {
+	app, far := net.Pipe()
+	defer far.Close()
+	s, addr := start(t, func(context.Context, *adapters.Request) (*adapters.Response, error) {
+		return &adapters.Response{Status: http.StatusSwitchingProtocols, Body: app}, nil
+	})
+	_, err := io.WriteString(dial(t, addr), "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhello")
+	require.NoError(t, err)
+	await(t, s, map[State]int{StateUpgraded: 1})
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Shutdown(over) }()
+	select {
+	case err := <-ended:
+		assert.ErrorIs(t, err, context.Canceled)
+	case <-time.After(20 * time.Second):
+		far.Close()
+		t.Fatal("it waits for the application")
+	}
 }

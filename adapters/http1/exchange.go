@@ -26,6 +26,7 @@ type exchange struct {
 	ctx    lazyctx.Context // ends when the client goes away, the server is closed, or the response is over
 	body   body
 	diag   adapters.StderrLog
+	slow   bool // it was under way when the watch came by; conn.mu guards it
 
 	awaited atomic.Bool // the client waits for 100 Continue
 
@@ -38,15 +39,12 @@ type exchange struct {
 // exchange serves one request and reports whether the connection can take the next one.
 func (c *conn) exchange(text string) bool {
 	x := &exchange{c: c, ctx: lazyctx.Context{Parent: context.Background()}}
-	c.mu.Lock()
-	c.x = x
-	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		c.x = nil
-		c.unwatch()
-		c.mu.Unlock()
-	}()
+	c.setExchange(x)
+	defer c.setExchange(nil)
+	if !c.enter(StateRunning) { // an end of the server before now is seen here, and a later one sees x
+		return false
+	}
+	c.s.wake()
 	if err := x.start(text); err != nil {
 		c.refuse(err)
 		return false
@@ -63,6 +61,14 @@ func (c *conn) exchange(text string) bool {
 		c.linger()
 	}
 	return x.keep
+}
+
+// setExchange says which request is served: x, or none.
+func (c *conn) setExchange(x *exchange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unwatch()
+	c.x = x
 }
 
 // start makes the Request.
@@ -242,11 +248,11 @@ func (x *exchange) upgrade(resp *adapters.Response) {
 	c := x.c
 	x.keep = false
 	x.body.shut()
-	c.mu.Lock()
-	c.unwatch()
-	c.x = nil // a half-close is for the two ends to understand
-	c.mu.Unlock()
 	c.enter(StateUpgraded)
+	c.mu.Lock()
+	c.unwatch() // a half-close is for the two ends to understand
+	c.mu.Unlock()
+	defer context.AfterFunc(&x.ctx, func() { resp.Body.Close() })() // also while it takes nothing
 	head := []byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n")
 	for _, f := range resp.Header {
 		if !adapters.EqualName(f.Name, "Connection") {

@@ -62,8 +62,7 @@ type Server struct {
 	draining  atomic.Bool
 	idleEnd   time.Duration // how long a connection may be idle since then
 
-	active atomic.Int64  // requests under way
-	asleep atomic.Bool   // nobody looks for clients that went away, because no request is under way
+	asleep atomic.Bool   // nobody looks for slow requests, because there were none for a while
 	awake  chan struct{} // ends that
 
 	next  chan *conn // leads to goroutines that wait for a connection
@@ -261,13 +260,11 @@ func (s *Server) cut() (busy bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
+		busy = !State(c.state.Swap(int32(evicted))).isIdle() || busy
+		c.nc.Close()
 		c.mu.Lock()
-		busy = busy || !c.current().isIdle()
 		if c.x != nil {
 			c.x.ctx.Cancel(nil)
-		}
-		if c.nc != nil {
-			c.nc.Close()
 		}
 		c.mu.Unlock()
 	}

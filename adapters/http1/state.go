@@ -12,7 +12,7 @@ const (
 	StateWriting               // the client, to take the response, or the Handler, for more of it
 	StateClosing               // the client, to take the last answer and close
 	StateUpgraded              // nothing: client and application talk, or net/http has it for HTTP/2
-	evicted                    // nothing more: the server has closed it for others
+	evicted                    // nothing more: the server has closed it, for others or at its end
 )
 
 // String returns the name of s in status reports.
@@ -25,7 +25,7 @@ func (s State) isIdle() bool { return s == StateNew || s == StateIdle }
 
 func (c *conn) current() State { return State(c.state.Load()) }
 
-// enter changes the state. It reports false if the connection was closed for others meanwhile.
+// enter changes the state. It reports false if the server closed the connection meanwhile.
 func (c *conn) enter(s State) bool {
 	old := c.state.Load()
 	return old != int32(evicted) && c.state.CompareAndSwap(old, int32(s))

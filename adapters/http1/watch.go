@@ -5,75 +5,70 @@ import "time"
 // watchPeriod is how long a request lasts, up to twice as long, before its client is watched: most are over by then.
 const watchPeriod = 25 * time.Millisecond
 
-// begin notes that c serves a request.
-func (s *Server) begin(c *conn) {
-	s.active.Add(1)
-	c.turn.Add(1)
-	if s.asleep.Load() && s.asleep.CompareAndSwap(true, false) {
-		s.awake <- struct{}{}
-	}
-}
-
-func (s *Server) end(c *conn) {
-	c.turn.Add(1)
-	s.active.Add(-1)
-}
-
-// watchClients has the watcher watch the clients of requests that take their time.
+// watchClients has the watcher watch the clients of requests that take their time. It sleeps when there are none.
 func (s *Server) watchClients() {
 	ticker := time.NewTicker(watchPeriod)
 	defer ticker.Stop()
-	for idle := 0; ; {
+	for quiet := 0; ; {
 		select {
 		case <-s.ended:
 			return
 		case <-ticker.C:
 		}
-		if s.active.Load() > 0 {
-			idle = 0
-			s.watchSlow()
-			continue
+		if quiet++; s.watchSlow() {
+			quiet = 0
 		}
-		if idle++; idle < 40 {
+		if quiet < 40 {
 			continue
 		}
 		ticker.Stop()
 		s.asleep.Store(true)
-		if s.active.Load() == 0 || !s.asleep.CompareAndSwap(true, false) {
+		if !s.watchSlow() || !s.asleep.CompareAndSwap(true, false) { // none began before that could be seen
 			select {
 			case <-s.ended:
 				return
 			case <-s.awake:
 			}
 		}
-		idle = 0
+		quiet = 0
 		ticker.Reset(watchPeriod)
 	}
 }
 
-func (s *Server) watchSlow() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		turn := c.turn.Load()
-		if turn&1 == 1 && turn == c.seen {
-			c.beWatched(turn)
-		}
-		c.seen = turn
+// wake has the watch go on, as a request begins.
+func (s *Server) wake() {
+	if s.asleep.Load() && s.asleep.CompareAndSwap(true, false) {
+		s.awake <- struct{}{}
 	}
 }
 
-// beWatched has the watcher look after c as long as the request of this turn lasts.
-func (c *conn) beWatched(turn uint64) {
+// watchSlow looks at all requests, and reports whether there are any.
+func (s *Server) watchSlow() (busy bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		busy = c.watchIfSlow() || busy
+	}
+	return busy
+}
+
+// watchIfSlow has the watcher look after c as long as its request lasts, if that was there the last time too. It
+// reports whether there is one.
+func (c *conn) watchIfSlow() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.x == nil || c.watched != 0 || c.closed || c.turn.Load() != turn {
-		return
+	switch {
+	case c.x == nil, c.current() == StateUpgraded:
+		return false
+	case !c.x.slow:
+		c.x.slow = true
+	case c.watched == 0:
+		key, ok := c.s.watch.add(c)
+		if c.watched = key; !ok {
+			c.unwatch()
+		}
 	}
-	key, ok := c.s.watch.add(c)
-	if c.watched = key; !ok {
-		c.unwatch()
-	}
+	return true
 }
 
 // unwatch ends that. The caller holds mu.
