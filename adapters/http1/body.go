@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,9 +39,6 @@ func (b *body) begin(x *exchange, length int64) {
 		b.rest.Store(math.MaxInt64)
 	}
 }
-
-// errGone is what the application hears of a client that does not finish its request.
-var errGone = fmt.Errorf("%w: the client closed the connection within the request body", adapters.ErrAborted)
 
 // Read implements io.Reader. The first one asks the client for a body that it holds back.
 func (b *body) Read(p []byte) (int, error) {
@@ -193,9 +191,20 @@ func validExtensions(s string) bool {
 	return true
 }
 
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
 func skipBlank(s string) string {
-	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+	for s != "" && isBlank(s[0]) {
 		s = s[1:]
+	}
+	return s
+}
+
+// trimBlank is strings.Trim, which prepares itself for any set of bytes first.
+func trimBlank(s string) string {
+	s = skipBlank(s)
+	for s != "" && isBlank(s[len(s)-1]) {
+		s = s[:len(s)-1]
 	}
 	return s
 }
@@ -254,16 +263,10 @@ func (b *body) readTrailer() error {
 }
 
 func notInTrailer(name string) bool {
-	for _, n := range []string{
-		"Content-Length", "Transfer-Encoding", "Host", "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer",
-		"Upgrade", "Expect", "Authorization", "Proxy-Authorization", "Cookie", "Content-Type", "Content-Encoding",
-		"Content-Range",
-	} {
-		if adapters.EqualName(n, name) {
-			return true
-		}
-	}
-	return false
+	return hopByHop(name) || slices.ContainsFunc([]string{
+		"Content-Length", "Host", "Expect", "Authorization", "Proxy-Authorization", "Cookie", "Content-Type",
+		"Content-Encoding", "Content-Range",
+	}, func(n string) bool { return adapters.EqualName(n, name) })
 }
 
 // Limits on what is read for nobody, so that the client sees the answer and the connection can be kept.
@@ -324,5 +327,5 @@ func (x *exchange) bodyFailed(err error) error {
 		}
 	}
 	x.ctx.Cancel(nil)
-	return fmt.Errorf("%w (%v)", errGone, err)
+	return fmt.Errorf("%w: the client closed the connection within the request body (%v)", adapters.ErrAborted, err)
 }

@@ -103,7 +103,7 @@ func (c *conn) serve() {
 			c.refuse(err)
 			return
 		}
-		if text == http2Preface && c.s.HTTP2 != nil {
+		if c.first && text == http2Preface && c.s.HTTP2 != nil {
 			if c.enter(StateUpgraded) {
 				c.handOver()
 			}
@@ -181,12 +181,12 @@ func (c *conn) readHead() (string, error) {
 				return "", errIdle
 			}
 		}
-		if line == 0 && c.w-c.r >= 2 && c.buf[c.r] == '\r' && c.buf[c.r+1] == '\n' && !skipped {
+		b := c.buf[c.r:c.w]
+		if !skipped && bytes.HasPrefix(b, []byte("\r\n")) {
 			c.r += 2 // one empty line before the request line, RFC 9112 2.2
 			hurried, skipped = false, true
 			continue
 		}
-		b := c.buf[c.r:c.w]
 		if len(b) > 0 && !adapters.ValidName(string(b[:1])) && b[0] != '\r' {
 			return "", notHTTP(b)
 		}
@@ -365,7 +365,8 @@ func longLine(limit int) error {
 
 // awaitPiece gives the next piece of a body its time, unless there is one for all the rest.
 func (c *conn) awaitPiece() {
-	if d := c.s.bodyTimeout(); !c.drains {
+	if !c.drains {
+		d := c.s.bodyTimeout()
 		c.setReadDeadline(d, d/16)
 	}
 }

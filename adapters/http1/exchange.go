@@ -241,7 +241,7 @@ func (x *exchange) upgrade(resp *adapters.Response) {
 		Read([]byte) (int, error)
 		Write([]byte) (int, error)
 	})
-	if !ok || x.head.upgrade == "" {
+	if !ok || !x.head.upgrade {
 		x.fail(adapters.ErrUpgrade)
 		return
 	}

@@ -39,7 +39,7 @@ type head struct {
 	hasBody bool  // a body was announced, though it may be empty
 	close   bool  // the client wants no further request on the connection
 	expect  bool  // 100-continue
-	upgrade string
+	upgrade bool  // to another protocol
 }
 
 // parse reads text, a whole head, and appends the fields that are for the application to fields.
@@ -138,7 +138,7 @@ func parseField(line string) (name, value string, err error) {
 	if !ok || !adapters.ValidName(name) {
 		return "", "", malformed("field line %.80q", line)
 	}
-	value = strings.Trim(value, " \t")
+	value = trimBlank(value)
 	if !adapters.ValidValue(value) {
 		return "", "", malformed("value of %.80s", name)
 	}
@@ -200,9 +200,7 @@ func (p *fieldParser) take(name, value string) error {
 		p.header = append(p.header, adapters.Field{Name: name, Value: value})
 	case adapters.EqualName(name, "Upgrade"):
 		p.wants = value
-	case adapters.EqualName(name, "Keep-Alive"), adapters.EqualName(name, "Proxy-Connection"),
-		adapters.EqualName(name, "Proxy-Authorization"), adapters.EqualName(name, "TE"), adapters.EqualName(name, "Trailer"):
-		// about this connection only, RFC 9110 7.6.1
+	case hopByHop(name), adapters.EqualName(name, "Proxy-Authorization"): // which is for the first proxy, RFC 9110 11.7.2
 	default:
 		p.header = append(p.header, adapters.Field{Name: name, Value: value})
 	}
@@ -223,7 +221,7 @@ var aboutMessage = func() (lengths [32]bool) {
 // connection reads Connection, RFC 9110 7.6.1 and RFC 9112 9.3.
 func (p *fieldParser) connection(value string) {
 	for option := range strings.SplitSeq(value, ",") {
-		switch option = strings.Trim(option, " \t"); {
+		switch option = trimBlank(option); {
 		case option == "":
 		case adapters.EqualName(option, "close"):
 			p.close = true
@@ -255,7 +253,7 @@ func (p *fieldParser) finish() error {
 		p.close = p.close || !p.keepAlive
 		p.expect = false // RFC 9110 10.1.1
 	} else if p.upgrades && p.wants != "" {
-		p.upgrade = p.wants
+		p.upgrade = true
 		p.header = append(p.header, adapters.Field{Name: "Connection", Value: "Upgrade"},
 			adapters.Field{Name: "Upgrade", Value: p.wants})
 	}

@@ -52,8 +52,3 @@ func (c *conn) writeFailure(err error) error {
 
 // yieldTime is how long a writer that yields waits for its client.
 const yieldTime = 5 * time.Millisecond
-
-// hurryWrite gives the next write only a moment.
-func (c *conn) hurryWrite() {
-	c.moveWriteEnd(time.Now().Add(yieldTime))
-}

@@ -532,6 +532,8 @@ func TestHTTP2IsHandedOver(t *testing.T) {
 	})
 	ask(t, addr, http2Preface+"SM\r\n\r\n")
 	assert.Equal(t, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", <-got)
+	assert.Contains(t, ask(t, addr, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"+http2Preface+"SM\r\n\r\n"), "HTTP/1.1 505 ",
+		"a connection does not begin twice")
 	_, addr = start(t, echo)
 	assert.Contains(t, ask(t, addr, http2Preface+"SM\r\n\r\n"), "HTTP/1.1 505 ")
 }

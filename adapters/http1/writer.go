@@ -46,7 +46,7 @@ type writer struct {
 	head    int    // length of the header in buf; 0 once it is out
 	begun   bool
 	framing framing
-	left    int64 // bytes of Content-Length to come
+	left    int64 // bytes of Content-Length that are not in buf nor sent; -1 without one
 	err     error // of the connection
 	yields  bool  // see Yield
 	unsent  []byte
@@ -258,7 +258,7 @@ func (w *writer) send(more []byte, last bool, trailer ...adapters.Field) {
 func (w *writer) transmit(out, more []byte) error {
 	c := w.x.c
 	if w.yields {
-		c.hurryWrite()
+		c.moveWriteEnd(time.Now().Add(yieldTime))
 	} else {
 		c.setWriteDeadline()
 	}
@@ -307,7 +307,7 @@ func (w *writer) prepend(size int) int {
 			b = append(b, "Transfer-Encoding: chunked\r\n"...)
 		case w.left >= 0 && w.framing == noBody, w.framing == byLength:
 			b = append(b, "Content-Length: "...)
-			b = append(strconv.AppendInt(b, w.length(size), 10), "\r\n"...)
+			b = append(strconv.AppendInt(b, w.left+int64(size), 10), "\r\n"...)
 		}
 		switch {
 		case !w.x.keep:
@@ -327,14 +327,6 @@ func (w *writer) prepend(size int) int {
 		copy(w.buf[start:], w.buf[:w.head])
 	}
 	return start
-}
-
-// length returns the Content-Length when size bytes are there and w.left to come.
-func (w *writer) length(size int) int64 {
-	if w.framing == noBody {
-		return w.left
-	}
-	return w.left + int64(size)
 }
 
 // appendEnd appends the last chunk and the trailer section, RFC 9112 7.1.
@@ -366,7 +358,7 @@ func appendFields(b []byte, h adapters.Header) []byte {
 	return b
 }
 
-// hopByHop reports whether a field concerns the application's connection and not the client's, RFC 9110 7.6.1.
+// hopByHop reports whether a field concerns one connection and not what is beyond it, RFC 9110 7.6.1.
 func hopByHop(name string) bool {
 	switch len(name) {
 	case 2:
