@@ -116,11 +116,14 @@ func newApp(std streams) *cli.App {
 }
 
 // usageError keeps cli from printing the help, and writes flags as people do. The values that cli parses itself are
-// times, and the boolean ones that it calls so.
+// times, --jobs and --pid, and the boolean ones that it calls so.
 func usageError(_ *cli.Context, err error, _ bool) error {
 	text := strings.NewReplacer(" for flag -", " for --", " for -", " for --").Replace(err.Error())
 	if what, ok := strings.CutSuffix(text, ": parse error"); ok && strings.HasPrefix(text, "invalid value") {
 		text = what + ": write a time such as 30s or 2m"
+		if strings.HasSuffix(what, "--jobs") || strings.HasSuffix(what, "--pid") {
+			text = what + ": write a number"
+		}
 	}
 	return usage("%s", text)
 }
@@ -151,7 +154,8 @@ func arrangeAll(app *cli.App, args []string) (arranged []string, command string,
 	}
 	i := known(name)
 	if i < 0 {
-		return nil, "", usage(`unknown command %q.%s "gangway help" lists all`, name, suggested(app.Commands, name))
+		return nil, "", usage(`unknown command %q. %s"gangway help" lists all`, name,
+			suggested("%q", namesOf(app.Commands), name))
 	}
 	c := app.Commands[i]
 	path, rest := args[:2:2], args[2:]
@@ -164,8 +168,8 @@ func arrangeAll(app *cli.App, args []string) (arranged []string, command string,
 		word := strings.TrimPrefix(rest[0], "--")
 		sub := slices.IndexFunc(c.Subcommands, func(c *cli.Command) bool { return c.Name == word })
 		if sub < 0 {
-			return nil, "", usage(`%s: unknown command %q.%s "gangway help %[1]s" lists all`, name, rest[0],
-				suggested(c.Subcommands, rest[0]))
+			return nil, "", usage(`%s: unknown command %q. %s"gangway help %[1]s" lists all`, name, rest[0],
+				suggested("%q", namesOf(c.Subcommands), rest[0]))
 		}
 		c = c.Subcommands[sub]
 		path, rest = append(path, c.Name), rest[1:]
@@ -184,13 +188,13 @@ func helpOf(c *cli.Command, args []string) []string {
 
 var helpWords = []string{"help", "h", "--help", "-h", "-help"}
 
-// suggested returns a question, or nothing if no command looks like name.
-func suggested(commands []*cli.Command, name string) string {
-	question := cli.SuggestCommand(commands, name)
-	if strings.Contains(question, `""`) {
-		return ""
+// namesOf returns the names of commands.
+func namesOf(commands []*cli.Command) []string {
+	names := []string{"help"}
+	for _, c := range commands {
+		names = append(names, c.Name)
 	}
-	return " " + question
+	return names
 }
 
 // arrange returns the arguments of a command with the flags in front, which cli demands and people do not do. It
@@ -239,13 +243,15 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 func fromWebServer() bool { return os.Getenv("GATEWAY_INTERFACE") != "" }
 
 func findFlag(command *cli.Command, name string) (cli.DocGenerationFlag, error) {
+	var names []string
 	for _, f := range command.Flags {
 		if slices.Contains(f.Names(), name) {
 			return f.(cli.DocGenerationFlag), nil
 		}
+		names = append(names, f.Names()[0])
 	}
-	return nil, usage(`unknown flag --%s. Did you mean %s? "gangway help %s" lists all`,
-		name, cli.SuggestFlag(command.Flags, name, false), command.Name)
+	return nil, usage(`unknown flag %s. %s"gangway help %s" lists all`,
+		"--"[:min(len(name), 2)]+name, suggested("--%s", names, name), command.Name)
 }
 
 // isFlag reports whether arg, which stands where a value should, is a flag of the command.

@@ -286,8 +286,11 @@ func (g *gateway) start(ctx context.Context) error {
 		return nil // whoever wants us to end is told nothing of what did not begin
 	}
 	if !slices.Contains(errs, nil) {
-		g.endHold(true)
-		return fmt.Errorf("%s: %w; --log-level debug shows all that it printed", g.routes[0].url, errs[0])
+		err := fmt.Errorf("%s: %w", g.routes[0].url, errs[0])
+		if g.endHold(true) {
+			err = fmt.Errorf("%w; --log-level debug shows all that it printed", err)
+		}
+		return err
 	}
 	g.endHold(false)
 	for i, err := range errs {

@@ -17,6 +17,7 @@ type heldLog struct {
 type heldRecords struct {
 	mu      sync.Mutex
 	through bool // nothing is held any more
+	lines   bool // some of what is held was printed by an application
 	records []func()
 }
 
@@ -24,29 +25,31 @@ type heldRecords struct {
 const holdTime = 3 * time.Second
 
 // holdLog returns a log that writes to log, and a function that ends the holding: what was held is logged, or dropped.
-// For who wants to see everything nothing is held.
-func holdLog(log *slog.Logger) (held *slog.Logger, end func(drop bool)) {
+// It reports whether that were lines of applications. For who wants to see everything nothing is held.
+func holdLog(log *slog.Logger) (held *slog.Logger, end func(drop bool) (dropped bool)) {
 	h := &heldRecords{}
 	if log.Enabled(context.Background(), slog.LevelDebug) {
-		return log, func(bool) {}
+		return log, func(bool) bool { return false }
 	}
 	late := time.AfterFunc(holdTime, func() { h.end(false) })
-	return slog.New(heldLog{log.Handler(), h}), func(drop bool) {
+	return slog.New(heldLog{log.Handler(), h}), func(drop bool) bool {
 		late.Stop()
-		h.end(drop)
+		return h.end(drop)
 	}
 }
 
-func (h *heldRecords) end(drop bool) {
+func (h *heldRecords) end(drop bool) (dropped bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	dropped = drop && h.lines
 	h.through = !drop
 	for _, log := range h.records {
 		if h.through {
 			log()
 		}
 	}
-	h.records = nil
+	h.records, h.lines = nil, false
+	return dropped
 }
 
 // Handle implements slog.Handler.
@@ -57,6 +60,10 @@ func (l heldLog) Handle(ctx context.Context, r slog.Record) error {
 		return l.Handler.Handle(ctx, r)
 	}
 	r = r.Clone()
+	r.Attrs(func(a slog.Attr) bool {
+		l.held.lines = l.held.lines || a.Key == "line"
+		return !l.held.lines
+	})
 	l.held.records = append(l.held.records, func() { l.Handler.Handle(ctx, r) })
 	return nil
 }

@@ -157,7 +157,7 @@ func newLimits(settings []string) (*limits, error) {
 	for _, s := range settings {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok {
-			return nil, usage("--limit %s: write NAME=VALUE; there are %s", s, limitNames())
+			return nil, usage(`--limit %s: write NAME=VALUE, such as body=8m; "gangway help limits" lists all`, s)
 		}
 		if err := l.set(name, value); err != nil {
 			return nil, err
@@ -171,7 +171,8 @@ func newLimits(settings []string) (*limits, error) {
 func (l *limits) set(name, value string) error {
 	i := slices.IndexFunc(limitTable, func(known limit) bool { return known.name == name })
 	if i < 0 {
-		return usage("--limit %s=%s: there is no such limit, but %s", name, value, limitNames())
+		return usage(`--limit %s=%s: there is no such limit. %s"gangway help limits" lists all`, name, value,
+			suggested("%s", limitNames(), name))
 	}
 	var err error
 	switch field := limitTable[i].field(l).(type) {
@@ -190,12 +191,11 @@ func (l *limits) set(name, value string) error {
 }
 
 // limitNames names the limits.
-func limitNames() string {
-	var names []string
+func limitNames() (names []string) {
 	for _, known := range limitTable {
 		names = append(names, known.name)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // value returns the default as --limit takes it.

@@ -114,7 +114,7 @@ func TestSetLimit(t *testing.T) {
 		{"body", "30s", "", `"30s" is no size`},
 		{"timeout", "30", "", `"30" is no time such as 30s or 2m`},
 		{"timeout", "-1s", "", `"-1s" is no time`},
-		{"Body", "1", "", `--limit Body=1: there is no such limit, but uri, header-bytes,`},
+		{"Body", "1", "", `--limit Body=1: there is no such limit. Did you mean body? "gangway help limits" lists all`},
 		{"", "1", "", `there is no such limit`},
 	}
 	for _, tt := range tests {

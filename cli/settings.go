@@ -24,8 +24,8 @@ import (
 // settings are what the flags of serve and bridge say.
 type settings struct {
 	log       *slog.Logger
-	app       open.AppOptions // for every application
-	endHold   func(drop bool) // of what applications log
+	app       open.AppOptions                // for every application
+	endHold   func(drop bool) (dropped bool) // of what applications log
 	mounts    []mount
 	listener  open.ListenOptions
 	limits    *limits

@@ -147,6 +147,13 @@ func (p perApp[T]) of(where string) T {
 	return p[""]
 }
 
+// perAppForms says what the values of these flags look like.
+var perAppForms = map[string]string{
+	"body":               "auto, spool and stream",
+	"on-abort":           "abort, finish, finish:TIME such as finish:30s, and ignore",
+	"pass-authorization": "on, off and when-not-ours",
+}
+
 // readPerApp reads VALUE or [HOST]/PREFIX=VALUE.
 func readPerApp[T any](
 	s *settings, c *cli.Context, flag, initial string, parse func(string) (T, bool),
@@ -164,7 +171,7 @@ func readPerApp[T any](
 		}
 		parsed, ok := parse(value)
 		if !ok {
-			return nil, usage("--%s %s: there is no %q; see the help", flag, v, value)
+			return nil, usage("--%s %s: there is no %q, but %s", flag, v, value, perAppForms[flag])
 		}
 		p[where] = parsed
 	}
