@@ -95,19 +95,22 @@ func withoutProxy(name string) string {
 	return name
 }
 
-// find walks name back to a file that exists and checks where it really lies. Dot segments are the system's to resolve:
-// behind a file they lead nowhere.
+// find walks name to a file and checks where it really lies. Dot segments are the system's to resolve: behind a file they
+// lead nowhere. It begins at the front, where a name that is longer than any path costs no more than its first part.
 func (g *givenScript) find(name string) (string, error) {
 	if !filepath.IsAbs(name) || strings.IndexByte(name, 0) >= 0 {
 		return "", fmt.Errorf("%w: SCRIPT_FILENAME %.200q is no absolute path", adapters.ErrForbidden, name)
 	}
-	for end := len(name); end > 0; end = strings.LastIndexByte(name[:end], '/') {
+	for end := 1; end <= len(name); end++ {
+		if end < len(name) && name[end] != '/' {
+			continue
+		}
 		info, err := os.Stat(name[:end])
-		switch {
-		case err == nil && info.Mode().IsRegular():
+		if err != nil {
+			break
+		}
+		if info.Mode().IsRegular() {
 			return name[:end], g.holds(name[:end])
-		case err == nil:
-			end = 0 // a folder
 		}
 	}
 	return "", fmt.Errorf("%w: no program at %.200q", adapters.ErrNotFound, name)

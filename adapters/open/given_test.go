@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -135,4 +136,28 @@ func translated(root, info string) string {
 		return ""
 	}
 	return root + info
+}
+
+// A name of any length is looked for no longer than one that could exist.
+func TestGivenLongScript(t *testing.T) {
+	app, err := open.Open("cgi:"+t.TempDir()+"/", open.AppOptions{})
+	require.NoError(t, err)
+	defer app.Close(t.Context())
+	for name, file := range map[string]string{
+		"folders that are not there": strings.Repeat("/a", 1<<19), "folders that are there": strings.Repeat("/.", 1<<19),
+	} {
+		t.Run(name, func(t *testing.T) {
+			done := make(chan error, 1)
+			go func() {
+				_, err := app.Given().Serve(t.Context(), &adapters.Request{Script: adapters.Script{Filename: file}})
+				done <- err
+			}()
+			select {
+			case err := <-done:
+				assert.ErrorIs(t, err, adapters.ErrNotFound)
+			case <-time.After(30 * time.Second): // minutes if each part were looked at
+				require.Fail(t, "it still looks for the script")
+			}
+		})
+	}
 }
