@@ -170,3 +170,21 @@ func readable(t *testing.T, s *cgi.Script) {
 		require.NoError(t, os.Chmod(dir, 0o755))
 	}
 }
+
+// A script that runs as its owner, asked for by a link, runs in its own folder: that of the link may be anybody's.
+func TestScriptOwnerFolder(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	s := sh(t, head+"pwd")
+	readable(t, s)
+	real, err := filepath.EvalSymlinks(s.Path)
+	require.NoError(t, err)
+	require.NoError(t, os.Chown(real, 40123, 40123))
+	link := filepath.Join(t.TempDir(), "link.cgi")
+	require.NoError(t, os.Symlink(s.Path, link))
+	s.User, s.Path = cgi.Owner, ""
+	_, body, err := ask(t, s, &adapters.Request{Script: adapters.Script{Filename: link}})
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Dir(real)+"\n", body)
+}

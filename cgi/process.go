@@ -28,7 +28,7 @@ func (s *Script) run(c *command, req *adapters.Request, files []*os.File) (*proc
 	if s.closed {
 		return nil, errClosed
 	}
-	attr := &os.ProcAttr{Dir: c.dir, Env: env, Files: files, Sys: new(syscall.SysProcAttr)}
+	attr := &os.ProcAttr{Env: env, Files: files, Sys: new(syscall.SysProcAttr)}
 	if runtime.GOOS == "linux" { // elsewhere the group would be killed when its id may be somebody else's
 		attr.Sys = procgroup.Attr(attr.Sys)
 	}

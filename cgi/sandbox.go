@@ -157,8 +157,8 @@ func (s *Script) readable() ([]string, error) {
 	return paths, nil
 }
 
-// userFor returns who c runs as; nil is who we are. For its owner c gets the path without symbolic links, which is the
-// one that was looked at.
+// userFor returns who c runs as; nil is who we are. For its owner c gets the path and the folder without symbolic links,
+// which are those that were looked at.
 func (s *Script) userFor(c *command) (*sandbox.User, error) {
 	if !s.byOwner() {
 		return s.confinement.user, nil
@@ -184,6 +184,9 @@ func (s *Script) userFor(c *command) (*sandbox.User, error) {
 	if c.program == c.script {
 		c.program = path
 	}
+	if s.Dir == "" {
+		c.dir = filepath.Dir(path)
+	}
 	return user, nil
 }
 
@@ -193,6 +196,7 @@ func (s *Script) startProcess(c *command, attr *os.ProcAttr) (*os.Process, error
 	if err != nil {
 		return nil, err
 	}
+	attr.Dir = c.dir
 	if user != nil {
 		if err := user.Apply(attr.Sys); err != nil {
 			return nil, misconfigured("%w", err)

@@ -46,7 +46,7 @@ type Script struct {
 	Path string
 	// Args are arguments for the program.
 	Args []string
-	// Dir is the working directory; empty is the folder of the program.
+	// Dir is the working directory; empty is the folder of the program, for Owner without symbolic links.
 	Dir string
 	// Env are further variables, as "NAME=value". They win over those of the request, of which a script that runs as
 	// another user gets none that steers loaders or interpreters, as LD_PRELOAD, PERL5LIB and PATH do.

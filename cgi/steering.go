@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// steering are the variables that say whose code runs in a program, or where it looks for its files: those that the C
-// library ignores in a setuid program, and those that sudo keeps from programs, as far as scripts and their interpreters
-// know them.
+// steering are the variables that say whose code runs in a program, or where it looks for its files: what glibc ignores
+// in a setuid program, and what sudo keeps from programs, as far as scripts and their interpreters know it.
 var steering = strings.Fields(`PATH HOME TMPDIR ENV IFS CDPATH GLOBIGNORE PS4 SHELLOPTS ZDOTDIR FPATH
 	GCONV_PATH GETCONF_DIR HOSTALIASES LOCALDOMAIN LOCPATH NIS_PATH NLSPATH PATH_LOCALE RESOLV_HOST_CONF RES_OPTIONS TZDIR
 	SHLIB_PATH LIBPATH
