@@ -263,13 +263,13 @@ func (c *conn) fillHead() error {
 	}
 	c.part = append(c.part[:0], c.buf[c.r:c.w]...)
 	c.release()
-	n, err := c.nc.ReadLent(c)
-	c.part = c.part[:0]
-	if err != nil {
-		return early(err)
+	n, err := 0, error(nil)
+	for n == 0 && err == nil { // nothing is no reason to forget the part
+		n, err = c.nc.ReadLent(c)
 	}
+	c.part = c.part[:0]
 	c.w += n
-	return nil
+	return early(err)
 }
 
 // Lend gives the buffer for what comes, with what has come before it, and Return takes it back if nothing came.

@@ -101,3 +101,26 @@ func TestShutdownWithAStuckUpgrade(t *testing.T) {
 		t.Fatal("it waits for the application")
 	}
 }
+
+// pieces are what the reads of a connection give, an empty one among them.
+type pieces []string
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(*p) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, (*p)[0])
+	*p = (*p)[1:]
+	return n, nil
+}
+
+// A read that gives nothing, and no error, takes nothing of a head away.
+func TestEmptyRead(t *testing.T) {
+	const head = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+	for at := range len(head) {
+		c := newConn(&Server{}, &memoryConn{Reader: &pieces{head[:at], "", head[at:]}})
+		text, err := c.readHead()
+		require.NoError(t, err, at)
+		assert.Equal(t, head, text)
+	}
+}
