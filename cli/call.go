@@ -18,6 +18,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/adapters/open"
+	"github.com/gangway-go/gangway/internal/sockio"
 )
 
 func callCommand(std streams) *cli.Command {
@@ -211,7 +212,7 @@ func (x *caller) dial(ctx context.Context, network, address string) (net.Conn, e
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
 		x.refused.Store(true)
-		return nil, err
+		return nil, sockio.NoSocket(address, err)
 	}
 	x.connected.Store(true)
 	if x.verbose {

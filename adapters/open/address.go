@@ -39,8 +39,12 @@ func ParseListener(s string) (Address, error) {
 		return Address{Scheme: "cgi"}, nil
 	}
 	a, err := parse(s)
-	if err == nil && (a.Engine != "" || a.Network == "exec" || a.Network == "" || a.Path != "") {
+	switch {
+	case err != nil:
+	case a.Engine != "", a.Network == "exec", a.Network == "":
 		err = formError("not the address of a listener")
+	case a.Path != "":
+		err = fmt.Errorf("a listener takes every path: leave out %s", a.Path)
 	}
 	if err != nil {
 		return Address{}, addressError(s, err, "a listener is "+ListenerForms)
@@ -104,17 +108,20 @@ func parse(s string) (Address, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil {
-		return Address{}, formError("no URL")
+		return Address{}, malformed(s, err)
 	}
 	a := Address{Scheme: u.Scheme, Network: "tcp"}
 	if u.Scheme == "fcgi+gofast" {
 		a.Scheme, a.Engine = "fcgi", "gofast"
 	}
+	known := a.Scheme == "http" || a.Scheme == "https" || a.Scheme == "fcgi" || a.Scheme == "scgi"
 	switch {
-	case u.Scheme == "":
+	case u.Scheme == "" || !known && hostPort.MatchString(s):
 		return Address{}, formError("no scheme")
-	case a.Scheme != "http" && a.Scheme != "https" && a.Scheme != "fcgi" && a.Scheme != "scgi":
+	case !known:
 		return Address{}, formError("unknown scheme " + strconv.Quote(u.Scheme))
+	case u.Host == "" && len(u.Path) > 1 && a.Scheme != "https":
+		return Address{}, fmt.Errorf("no host and port after %s://; a Unix socket is %[1]s+unix://PATH", u.Scheme)
 	case u.Opaque != "" || u.Host == "":
 		return Address{}, fmt.Errorf("no host and port after %s://", u.Scheme)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
@@ -122,6 +129,22 @@ func parse(s string) (Address, error) {
 	}
 	err = a.setHost(u)
 	return a, err
+}
+
+// hostPort matches HOST:PORT, whose host looks like a scheme, and :PORT.
+var hostPort = regexp.MustCompile(`^[^/:+]*:[0-9]+$`)
+
+// malformed returns what is wrong with s, which url.Parse did not take.
+func malformed(s string, err error) error {
+	scheme, rest, _ := strings.Cut(s, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	switch {
+	case hostPort.MatchString(s):
+		return formError("no scheme")
+	case strings.Count(host, ":") > 2 && !strings.Contains(host, "["):
+		return fmt.Errorf("an IPv6 address stands in brackets, as in %s://[::1]:8000", scheme)
+	}
+	return formError("no URL: " + errors.Unwrap(err).Error())
 }
 
 // fdName matches descriptors and their names, sd_listen_fds(3), but for those that look like a flag.

@@ -117,7 +117,7 @@ func (app *App) Probe(ctx context.Context) error {
 	if a := app.Address; a.Network == "tcp" || a.Network == "unix" {
 		conn, err := app.dial()(ctx, a.Network, a.Target)
 		if err != nil {
-			return err
+			return sockio.NoSocket(a.Target, err)
 		}
 		return conn.Close()
 	}

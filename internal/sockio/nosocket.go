@@ -1,0 +1,23 @@
+package sockio
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+)
+
+// NoSocket returns err, with which a dial to address failed, and has it say if something else than a socket is at the
+// path of a Unix socket: the system calls that a connection refused. It is said where others look for the reason of a
+// [net.OpError].
+func NoSocket(address string, err error) error {
+	op := (*net.OpError)(nil)
+	if errors.Is(err, syscall.ECONNREFUSED) && errors.As(err, &op) && op.Net == "unix" {
+		if info, missing := os.Stat(address); missing == nil && info.Mode()&fs.ModeSocket == 0 {
+			op.Err = fmt.Errorf("%w: %s is no socket", op.Err, address)
+		}
+	}
+	return err
+}
