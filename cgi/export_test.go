@@ -9,3 +9,5 @@ func Waiting(s *Script) int64 { return s.confinement.slots.waiting.Load() }
 func Environ(s *Script, req *adapters.Request) ([]string, error) {
 	return s.environ(&command{script: "/s"}, req)
 }
+
+var ErrGoexit = errGoexit

@@ -91,6 +91,9 @@ func (i *Invocation) request() (*adapters.Request, error) {
 	return req, err
 }
 
+// errGoexit is an application that ends the goroutine in which it was called.
+var errGoexit = errors.New("application calls runtime.Goexit")
+
 // answer is adapters.Answer, but does not wait long for a body that nothing can interrupt when ctx is over: the process
 // was told to end.
 func (i *Invocation) answer(ctx context.Context, h adapters.Handler, req *adapters.Request) (whole bool, err error) {
@@ -100,8 +103,9 @@ func (i *Invocation) answer(ctx context.Context, h adapters.Handler, req *adapte
 	}
 	done := make(chan answered, 1)
 	go func() {
-		whole, err := adapters.Answer(ctx, i.Stdout, h, req, i.Reporter)
-		done <- answered{whole, err}
+		a := answered{err: errGoexit}
+		defer func() { done <- a }()
+		a.whole, a.err = adapters.Answer(ctx, i.Stdout, h, req, i.Reporter)
 	}()
 	select {
 	case a := <-done:

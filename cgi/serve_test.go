@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -56,6 +57,10 @@ func TestInvocation(t *testing.T) {
 	cut := handler(func(context.Context, *adapters.Request) (*adapters.Response, error) {
 		return &adapters.Response{Status: 200, Body: cutBody()}, nil
 	})
+	exiting := handler(func(context.Context, *adapters.Request) (*adapters.Response, error) {
+		runtime.Goexit()
+		return nil, nil
+	})
 	ok := func(body string) string {
 		return fmt.Sprintf("Status: 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	}
@@ -90,6 +95,7 @@ func TestInvocation(t *testing.T) {
 			log: `level=ERROR msg="request failed" status=502 error="application not reachable"`},
 		{name: "cut", env: get, h: cut, want: []string{"Status: 200 OK\r\n\r\n", "part"}, err: adapters.ErrTruncated,
 			log: "response cut short"},
+		{name: "Goexit", env: get, h: exiting, err: cgi.ErrGoexit, log: "runtime.Goexit"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

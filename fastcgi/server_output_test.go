@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -115,6 +116,8 @@ func TestServerResponses(t *testing.T) {
 			answer: func() (*adapters.Response, error) { panic("ouch") }},
 		{name: "panic to abort", want: answer(1, "")[8:],
 			answer: func() (*adapters.Response, error) { panic(http.ErrAbortHandler) }},
+		{name: "Goexit", log: "runtime.Goexit", want: failed(1, 1, "500 Internal Server Error"),
+			answer: func() (*adapters.Response, error) { runtime.Goexit(); return nil, nil }},
 		{name: "panic in the body", log: "in the body", want: failed(1, 1, "500 Internal Server Error"),
 			answer: func() (*adapters.Response, error) { return response(plain{panicReader()}), nil }},
 		{name: "panic in AppStatus", log: "ouch", want: failed(1, 1, "500 Internal Server Error"),
@@ -158,6 +161,8 @@ func TestServerCut(t *testing.T) {
 		log  string
 	}{
 		{"error", iotest.ErrReader(broken), "Status: 200 OK\r\n\r\nhello", "broken"},
+		{"Goexit", readFunc(func([]byte) (int, error) { runtime.Goexit(); return 0, nil }),
+			"Status: 200 OK\r\n\r\nhello", "runtime.Goexit"},
 		{"aborted by nobody", iotest.ErrReader(adapters.ErrAborted), "Status: 200 OK\r\n\r\nhello", "cut short"},
 		{"panic", panicReader(), "Status: 200 OK\r\n\r\nhello", "in the body"},
 		{"less than Content-Length", strings.NewReader(""), "Status: 200 OK\r\nContent-Length: 10\r\n\r\nhello", "5 of 10"},

@@ -216,12 +216,21 @@ func (r *serverRequest) start() {
 	go r.run()
 }
 
-// run has the request answered.
+// errGoexit is a handler that ends the goroutine in which it was called.
+var errGoexit = errors.New("fastcgi: handler calls runtime.Goexit")
+
+// run has the request answered. Whatever the handler does, the request ends.
 func (r *serverRequest) run() {
 	defer r.conn.handlers.Done()
 	defer r.cancel(nil)
 	r.out.open()
-	appStatus, err := r.answer()
+	appStatus, err := 0, errGoexit
+	defer func() { r.end(appStatus, err) }()
+	appStatus, err = r.answer()
+}
+
+// end ends the request with what answer has returned.
+func (r *serverRequest) end(appStatus int, err error) {
 	if err != nil {
 		status := adapters.StatusOf(err)
 		switch unsent := r.out.reset(); {

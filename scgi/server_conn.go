@@ -53,15 +53,16 @@ func (s *Server) serve(conn net.Conn) {
 		req.Body = nil
 	}
 	go body.watch(ctx)
-	whole, err := adapters.Answer(ctx, conn, h, req, s.Reporter)
-	body.Shut(func() error { return conn.SetReadDeadline(time.Unix(1, 0)) })
-	if err != nil {
+	whole := false
+	defer func() { // also if the handler calls runtime.Goexit
+		if body.Shut(func() error { return conn.SetReadDeadline(time.Unix(1, 0)) }); !whole {
+			adapters.ResetConn(conn)
+		} else if body.N > 0 {
+			linger(conn)
+		}
+	}()
+	if whole, err = adapters.Answer(ctx, conn, h, req, s.Reporter); err != nil {
 		adapters.LogFailure(ctx, log, err)
-	}
-	if !whole {
-		adapters.ResetConn(conn)
-	} else if body.N > 0 {
-		linger(conn)
 	}
 }
 

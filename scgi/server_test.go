@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -374,13 +375,16 @@ func TestServerTruncated(t *testing.T) {
 		}
 	}
 	cut := readerFunc(func([]byte) (int, error) { return 0, adapters.ErrTruncated })
-	t.Run("tcp", func(t *testing.T) {
-		dial := start(t, "tcp", &scgi.Server{Log: quiet, Handler: serve(strings.NewReader("part"), cut)})
-		conn := dial()
-		io.WriteString(conn, get)
-		got, err := io.ReadAll(conn)
-		assert.ErrorIs(t, err, syscall.ECONNRESET, "%s", got)
-	})
+	exit := readerFunc(func([]byte) (int, error) { runtime.Goexit(); return 0, nil })
+	for name, end := range map[string]io.Reader{"tcp": cut, "tcp, by Goexit": exit} {
+		t.Run(name, func(t *testing.T) {
+			dial := start(t, "tcp", &scgi.Server{Log: quiet, Handler: serve(strings.NewReader("part"), end)})
+			conn := dial()
+			io.WriteString(conn, get)
+			got, err := io.ReadAll(conn)
+			assert.ErrorIs(t, err, syscall.ECONNRESET, "%s", got)
+		})
+	}
 	t.Run("unix", func(t *testing.T) { // documented: nothing tells
 		dial := start(t, "unix", &scgi.Server{Log: quiet, Handler: serve(strings.NewReader("part"), cut)})
 		conn := dial()
