@@ -28,7 +28,8 @@ import (
 
 // peerApp does what web servers that nobody here wrote are to be tried with.
 type peerApp struct {
-	ended  chan error // why the context of /wait was cancelled
+	waits  chan bool  // /wait was asked for
+	ended  chan error // why its context was cancelled
 	events chan string
 	hangs  chan bool
 }
@@ -72,6 +73,7 @@ func (a *peerApp) Serve(ctx context.Context, req *adapters.Request) (*adapters.R
 	case "/wait":
 		context.AfterFunc(ctx, func() { a.ended <- context.Cause(ctx) })
 		io.WriteString(req.Stderr, "waiting\n")
+		a.waits <- true
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	case "/events":
@@ -90,7 +92,7 @@ var bigText = random(5 << 20)
 
 // servePeers starts a server that web servers of other users reach.
 func servePeers(t *testing.T, network string) (*testServer, *peerApp) {
-	app := &peerApp{make(chan error, 10), make(chan string), make(chan bool, 1)}
+	app := &peerApp{make(chan bool, 10), make(chan error, 10), make(chan string), make(chan bool, 1)}
 	ts := &testServer{t: t, logs: &testlog.Buffer{}}
 	ts.Server = &Server{Handler: app, Log: ts.logs.Logger()}
 	address := "127.0.0.1:0"
@@ -230,7 +232,11 @@ func (s *webServer) abort(t *testing.T) {
 	nc, err := net.Dial("tcp", strings.TrimPrefix(s.base, "http://"))
 	require.NoError(t, err)
 	io.WriteString(nc, "GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	time.Sleep(100 * time.Millisecond)
+	select {
+	case <-s.app.waits:
+	case <-time.After(testTimeout):
+		t.Fatal("not asked")
+	}
 	nc.Close()
 	select {
 	case err := <-s.app.ended:
