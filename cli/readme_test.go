@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,6 +44,27 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	}
 	assert.Greater(t, commands, 8)
+}
+
+// Every package in the README's table is there and has an example, its own or, as the conformance engine, in a package
+// beneath it.
+func TestReadmePackages(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	_, table, _ := strings.Cut(string(readme), "| package | what it is |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	packages := regexp.MustCompile(`\[[\w/]+\]\(([\w/]+)\)`).FindAllStringSubmatch(table, -1)
+	assert.Greater(t, len(packages), 12)
+	for _, name := range packages {
+		here, err := filepath.Glob("../" + name[1] + "/*_test.go")
+		require.NoError(t, err)
+		beneath, err := filepath.Glob("../" + name[1] + "/*/*_test.go")
+		require.NoError(t, err)
+		assert.True(t, slices.ContainsFunc(append(here, beneath...), func(file string) bool {
+			text, err := os.ReadFile(file)
+			return err == nil && strings.Contains(string(text), "\nfunc Example")
+		}), name[1])
+	}
 }
 
 func readmeCommand(t *testing.T, work, bin, line string) {
