@@ -20,7 +20,8 @@ import (
 //
 // The application's fields stay, but for those that describe the bytes: Content-Length, Content-Range,
 // Content-Encoding, Accept-Ranges, ETag and Last-Modified are the file's, against which a request's conditions are
-// judged. If its status is not 200, or the method neither GET nor HEAD, the file is sent whole and with that status.
+// judged. If its status is neither 200 nor 206, or the method neither GET nor HEAD, the file is sent whole and with that
+// status.
 //
 // A file outside of the lists is [adapters.ErrForbidden], one that is not there [adapters.ErrNotFound]; both are
 // logged. The client's own X-Sendfile-Type and X-Accel-Mapping, by which Rack applications choose, are removed.
@@ -170,7 +171,9 @@ func withoutBody(req *adapters.Request) *adapters.Request {
 func withFile(app, file *adapters.Response) *adapters.Response {
 	switch file.Status {
 	case http.StatusOK:
-		file.Status = app.Status
+		if app.Status != http.StatusPartialContent { // which the file is not
+			file.Status = app.Status
+		}
 	case http.StatusPartialContent, http.StatusNotModified:
 	default:
 		return file // 416 or 412 has a body of its own
