@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -130,9 +132,26 @@ func conformScriptCommand(std streams) *cli.Command {
 				}
 				target.Triggers[name] = url
 			}
+			if err := startable(c.Args().First()); err != nil {
+				return &failure{exitUnreachable, err}
+			}
 			return conform(c, std, target, scripts.Cases())
 		},
 	}
+}
+
+// startable reports why a program cannot be started, as far as that can be seen.
+func startable(file string) error {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: no such file: create it, or correct the path", file)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no file", file)
+	case runtime.GOOS != "windows" && info.Mode()&0o111 == 0:
+		return fmt.Errorf("%s is not executable: chmod +x it", file)
+	}
+	return nil
 }
 
 // The categories of flags.
@@ -188,7 +207,9 @@ func allCases() []conformance.Case {
 // conformError gives an error of a run its exit code.
 func conformError(err error) error {
 	switch {
-	case errors.Is(err, conformance.ErrSelector), errors.Is(err, report.ErrExpectations):
+	case errors.Is(err, conformance.ErrSelector):
+		return usage(`%w; "gangway conform list" lists the cases`, err)
+	case errors.Is(err, report.ErrExpectations):
 		return &failure{exitUsage, err}
 	case errors.Is(err, conformance.ErrUnreachable):
 		return &failure{exitUnreachable, fmt.Errorf("%w; no case was run", err)}

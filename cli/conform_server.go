@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -57,6 +59,16 @@ func newServer(c *cli.Context) (*server.Target, error) {
 	if url := c.Args().First(); !strings.HasPrefix(url, "http://") {
 		return nil, usage("write gangway conform server http://HOST:PORT; %q is no such URL", url)
 	}
+	if dir := c.String("cgi-dir"); dir != "" {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return nil, usage("--cgi-dir %s: no such folder: create it, or correct the path", dir)
+		}
+	} else if !listenForm.MatchString(listen) {
+		return nil, usage("--listen %s: write fcgi|scgi|uwsgi://HOST:PORT or +unix://PATH", listen)
+	}
+	if err := knownAbilities(slices.Concat(c.StringSlice("has"), c.StringSlice("lacks"))); err != nil {
+		return nil, err
+	}
 	target := server.New(c.Args().First(), listen)
 	target.Secure, target.Socket, target.ErrorLog = c.String("secure"), c.String("socket"), c.String("error-log")
 	target.Timeout, target.PID = c.Duration("app-timeout"), c.Int("pid")
@@ -65,4 +77,22 @@ func newServer(c *cli.Context) (*server.Target, error) {
 		target.RestartFunc = func(ctx context.Context) error { return exec.CommandContext(ctx, "sh", "-c", command).Run() }
 	}
 	return target, nil
+}
+
+// listenForm matches the addresses where the suite can be the application.
+var listenForm = regexp.MustCompile(`^(fcgi|scgi|uwsgi)(://[^/]*:[0-9]+|\+unix://.+)$`)
+
+// knownAbilities returns an error for those that no case needs.
+func knownAbilities(given []string) error {
+	var needs []string
+	for _, c := range server.Cases() {
+		needs = append(needs, c.Needs...)
+	}
+	slices.Sort(needs)
+	for _, ability := range given {
+		if !slices.Contains(needs, ability) {
+			return usage("there is no ability %q, but %s", ability, strings.Join(slices.Compact(needs), ", "))
+		}
+	}
+	return nil
 }

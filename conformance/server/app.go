@@ -3,8 +3,8 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -72,29 +72,43 @@ func (a *application) listen(address string) error {
 
 // listenSocket listens for a server that speaks FastCGI, SCGI or uwsgi.
 func listenSocket(address string) (d dialect, ln net.Listener, err error) {
-	u, err := url.Parse(address)
+	scheme, where, _ := strings.Cut(address, "://")
+	protocol, isUnix := strings.CutSuffix(scheme, "+unix")
+	d = dialects[protocol]
+	if d == nil || where == "" {
+		return nil, nil, fmt.Errorf("conformance: no way to be an application at %q", address)
+	}
+	network := "tcp"
+	if isUnix {
+		network = "unix"
+		err = makeWay(where)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	network, where := "tcp", u.Host
-	if where == "" {
-		network, where = "unix", u.Path
-		os.Remove(where)
-	}
-	switch u.Scheme {
-	case "fcgi", "fcgi+unix":
-		d = fastCGI{}
-	case "scgi", "scgi+unix":
-		d = simpleCGI{}
-	case "uwsgi", "uwsgi+unix":
-		d = microWSGI{}
-	default:
-		return nil, nil, fmt.Errorf("conformance: no way to be an application at %q", address)
-	}
-	if ln, err = net.Listen(network, where); err == nil && network == "unix" {
+	if ln, err = net.Listen(network, where); err == nil && isUnix {
 		os.Chmod(where, 0o666) // the server may be another user
 	}
 	return d, ln, err
+}
+
+// dialects are the protocols of applications that listen.
+var dialects = map[string]dialect{"fcgi": fastCGI{}, "scgi": simpleCGI{}, "uwsgi": microWSGI{}}
+
+// makeWay removes the Unix socket that a run before has left at path, and nothing else.
+func makeWay(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	if info.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("conformance: %s exists and is no socket: remove it, or choose another path", path)
+	}
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return fmt.Errorf("conformance: another program listens on %s: stop it, or choose another path", path)
+	}
+	return os.Remove(path)
 }
 
 // listenScripts writes the CGI programs, once, and listens for their processes.

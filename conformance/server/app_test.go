@@ -1,9 +1,12 @@
 package server
 
 import (
+	"net"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // A request whose token is divided between two records, hand-written after FastCGI 1.0 sections 3.3, 3.4 and 5.1.
@@ -67,4 +70,30 @@ func FuzzSniff(f *testing.F) {
 			d.refuse(raw)
 		}
 	})
+}
+
+// The suite takes the place of a socket that a run before has left, and of nothing else.
+func TestListenSocket(t *testing.T) {
+	for _, address := range []string{"http://127.0.0.1:0", "fcgi", "fcgi://", "fcgi+unix://", "cgi+unix://x", ""} {
+		_, _, err := listenSocket(address)
+		assert.ErrorContains(t, err, "no way to be an application", address)
+	}
+	t.Chdir(t.TempDir()) // a path may be relative, and is short
+	require.NoError(t, os.WriteFile("file", []byte("mine"), 0o644))
+	_, _, err := listenSocket("fcgi+unix://file")
+	assert.ErrorContains(t, err, "file exists and is no socket: remove it, or choose another path")
+	content, err := os.ReadFile("file")
+	assert.NoError(t, err)
+	assert.Equal(t, "mine", string(content))
+
+	d, ln, err := listenSocket("scgi+unix://s")
+	require.NoError(t, err)
+	assert.Equal(t, simpleCGI{}, d)
+	_, _, err = listenSocket("scgi+unix://s")
+	assert.ErrorContains(t, err, "another program listens on s: stop it, or choose another path")
+	ln.(*net.UnixListener).SetUnlinkOnClose(false)
+	require.NoError(t, ln.Close())
+	_, ln, err = listenSocket("scgi+unix://s")
+	require.NoError(t, err)
+	require.NoError(t, ln.Close())
 }
