@@ -86,7 +86,7 @@ func startError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return misconfigured("the interpreter in its #! line does not exist: %w", err)
+		return misconfigured("the interpreter in its #! line does not exist, or the line ends with CR LF: %w", err)
 	case errors.Is(err, syscall.ENOEXEC):
 		return misconfigured("neither a program nor a script that begins with #!: %w", err)
 	case errors.Is(err, fs.ErrPermission):

@@ -197,6 +197,7 @@ func (x *caller) failed(ctx context.Context, err error) error {
 		code = exitNoConnection
 	case is(adapters.ErrTimeout):
 		code = exitTimeout
+	case status == http.StatusInternalServerError: // what could not be started: no fault of the protocol
 	case is(adapters.ErrTruncated, adapters.ErrBadResponse, adapters.ErrUnreachable):
 		code = exitProtocol
 	case is(adapters.ErrBusy):

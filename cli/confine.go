@@ -38,7 +38,11 @@ func confineFlags() []cli.Flag {
 
 func (s *settings) parseConfinement(c *cli.Context) (err error) {
 	f := &s.confine
-	f.user = c.String("user")
+	if f.user = c.String("user"); !slices.Contains([]string{"", cgi.Self, cgi.Owner}, f.user) {
+		if _, err := sandbox.LookupUser(f.user); err != nil {
+			return usage("--user %s: %w", f.user, err)
+		}
+	}
 	switch profile := c.String("sandbox"); profile {
 	case "off":
 		if c.IsSet("sandbox-read") || c.IsSet("sandbox-write") {
