@@ -33,11 +33,11 @@ type fcgiExchange struct {
 	misread error
 	count   int
 	begun   bool
-	kept    atomic.Bool // though it was aborted
+	gone    <-chan struct{} // closed when the client has been seen to leave
 }
 
 func newFCGIExchange(ctx context.Context, conn *keptConn, vars []Var, body io.Reader) *fcgiExchange {
-	x := &fcgiExchange{conn: conn, vars: vars, body: body, sent: make(chan struct{})}
+	x := &fcgiExchange{conn: conn, vars: vars, body: body, sent: make(chan struct{}), gone: ctx.Done()}
 	// The connection carries nothing else, so that closing it aborts the request, section 5.4.
 	x.cancel = context.AfterFunc(ctx, x.abort)
 	return x

@@ -244,7 +244,6 @@ func (x *fcgiExchange) misabort() bool {
 	case b.fault.is("works-for-nobody"):
 		return true
 	case b.fault.is("keeps-aborted"):
-		x.kept.Store(true)
 		x.conn.SetReadDeadline(time.Unix(1, 0))
 		return true
 	case b.fault.is("aborts-all"):
@@ -271,9 +270,19 @@ func (x *fcgiExchange) miskeep() bool {
 		}
 		return ended
 	case "keeps-aborted":
-		return x.whole && x.kept.Load()
+		return !ended && x.whole && x.left()
 	}
 	return false
+}
+
+// left says whether the client has left, of which a write to it may tell a moment before it is seen.
+func (x *fcgiExchange) left() bool {
+	select {
+	case <-x.gone:
+		return true
+	case <-time.After(100 * time.Millisecond):
+		return false
+	}
 }
 
 // stop ends the sending of the body.
