@@ -152,7 +152,7 @@ def arguments():
     parser.add_argument('--quick', action='store_true', help='fewer and shorter rounds: less than three minutes')
     parser.add_argument('--rounds', type=int, help='how often each is measured (20; quick: 5)')
     parser.add_argument('--seconds', type=float, help='how long (0.4; quick: 0.25)')
-    parser.add_argument('--peers', help='only these, and nginx: gangway,caddy,gofast')
+    parser.add_argument('--peers', help='only these, and nginx: gangway,caddy,gofast,bare')
     parser.add_argument('--only', help='only these workloads: ' + ','.join(w.name for w in WORKLOADS))
     a = parser.parse_args()
     a.rounds = a.rounds or (5 if a.quick else 20)
@@ -172,7 +172,7 @@ def main():
         for n in range(a.rounds):
             rig.cores.choose()
             for i, workload in enumerate(a.workloads):
-                peers = [p for p in a.peers if workload.route in p.commands]
+                peers = [p for p in a.peers if p.knows(workload)]
                 turn = (n + i) % max(len(peers), 1)
                 for peer in peers[turn:] + peers[:turn]:
                     result = rig.measure(peer, workload, a)

@@ -57,11 +57,15 @@ class Program:
 
 
 class Peer:
-    """A gateway. commands: by route, what starts it; {port}, {cores} and the paths of the run are filled in."""
+    """A gateway. commands: by route, what starts it; {port}, {cores} and the paths of the run are filled in. It knows all
+    workloads of these routes unless some are named."""
 
-    def __init__(self, name, version, commands, template=None):
+    def __init__(self, name, version, commands, template=None, workloads=None):
         self.name, self.commands, self.template = name, commands, template
-        self.version = version
+        self.version, self.workloads = version, workloads
+
+    def knows(self, workload):
+        return workload.route in self.commands and (not self.workloads or workload.name in self.workloads)
 
     def describe(self):
         out = subprocess.run(self.version, shell=True, cwd=HERE, capture_output=True, text=True)
@@ -128,4 +132,8 @@ PEERS = [
     Peer('gofast', 'go list -m github.com/yookoala/gofast',
          {'fcgi': [built('gofast'), '-addr', '127.0.0.1:{port}', '-fcgi', '{fcgi}'],
           'own': [built('gofast'), '-addr', '127.0.0.1:{port}']}),
+    Peer('bare', 'go version',
+         {route: [built('bare'), '-addr', '127.0.0.1:{port}', *application] for route, application in
+          {'fcgi': ['-fcgi', '{fcgi}'], 'scgi': ['-scgi', '{scgi}'], 'own': []}.items()},
+         workloads=['get', 'own', 'connect', 'scgi', 'throughput', 'latency']),
 ]

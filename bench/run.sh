@@ -8,6 +8,6 @@ done
 mkdir -p .build
 gcc -O2 -o .build/nullresp nullresp.c
 gcc -O2 -o .build/loadgen loadgen.c
-go build -o .build/ ../cli/gangway ./gofast
+go build -o .build/ ../cli/gangway ./gofast ./bare
 (cd caddy && go build -o ../.build/caddy .) # takes minutes, the first time
 exec python3 bench.py "$@"

@@ -40,9 +40,13 @@ func (c *Client) Serve(ctx context.Context, req *adapters.Request) (*adapters.Re
 	if err != nil {
 		return nil, c.failed(ctx, "spool", adapters.ErrAborted, err)
 	}
+	body := &adapters.ExactBody{R: req.Body}
+	if req.Body != nil {
+		body.N = req.ContentLength
+	}
 	buf := getBuffer()
 	defer putBuffer(buf)
-	if *buf, err = appendHeader(*buf, req); err != nil {
+	if *buf, err = appendHeader(*buf, req, body.N); err != nil {
 		release()
 		return nil, c.failed(ctx, "encode", adapters.ErrBadRequest, err)
 	}
@@ -56,7 +60,7 @@ func (c *Client) Serve(ctx context.Context, req *adapters.Request) (*adapters.Re
 		return nil, c.failed(ctx, "dial", adapters.ErrUnreachable, err)
 	}
 	req.Trace.Mark(adapters.Assigned)
-	return c.exchange(ctx, sockio.New(conn), req, buf, release)
+	return c.exchange(ctx, sockio.New(conn), req, body, buf, release)
 }
 
 // buffers are for request headers and what fits behind them.
@@ -77,9 +81,9 @@ func putBuffer(b *[]byte) {
 }
 
 // appendHeader appends the header netstring of req, SCGI section 3.
-func appendHeader(dst []byte, req *adapters.Request) ([]byte, error) {
+func appendHeader(dst []byte, req *adapters.Request, bodyLength int64) ([]byte, error) {
 	start := len(dst)
-	dst = wire.AppendPair(dst, "CONTENT_LENGTH", strconv.FormatInt(bodyLength(req), 10))
+	dst = wire.AppendPair(dst, "CONTENT_LENGTH", strconv.FormatInt(bodyLength, 10))
 	dst = wire.AppendPair(dst, "SCGI", "1")
 	for name, value := range req.All() {
 		switch {
@@ -93,13 +97,6 @@ func appendHeader(dst []byte, req *adapters.Request) ([]byte, error) {
 	return wire.Enclose(dst, start), nil
 }
 
-func bodyLength(req *adapters.Request) int64 {
-	if req.Body == nil {
-		return 0
-	}
-	return req.ContentLength
-}
-
 // appendBody appends all of body if it is in memory and there is room, so that one write sends it with the header.
 func appendBody(dst []byte, body *adapters.ExactBody) []byte {
 	if room := dst[len(dst):cap(dst)]; body.N <= min(int64(len(room)), adapters.ReadableAtOnce(body.R)) {
@@ -109,13 +106,18 @@ func appendBody(dst []byte, body *adapters.ExactBody) []byte {
 	return dst
 }
 
-// exchange sends req, whose header is in buf, and reads the response's header. Errors of writing say nothing: the
-// application may answer without reading all, and if it does not, then reading fails too. The connection ends by a
-// reset: a silent application could take the usual end for a half-close, and behind a response nothing can be lost.
+// exchange sends req, whose header is in buf, with its body, and reads the response's header. Errors of writing say
+// nothing: the application may answer without reading all, and if it does not, then reading fails too. The connection
+// ends by a reset: a silent application could take the usual end for a half-close, and behind a response nothing can be
+// lost.
 func (c *Client) exchange(
-	ctx context.Context, conn *sockio.Conn, req *adapters.Request, buf *[]byte, release func(),
+	ctx context.Context, conn *sockio.Conn, req *adapters.Request, body *adapters.ExactBody, buf *[]byte, release func(),
 ) (*adapters.Response, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	*buf = appendBody(*buf, body)
+	cancel := func(error) {}
+	if body.N > 0 {
+		ctx, cancel = context.WithCancelCause(ctx)
+	}
 	stop := context.AfterFunc(ctx, func() { adapters.ResetConn(conn) })
 	end := func(err error) error {
 		if err == nil || err == io.EOF {
@@ -128,8 +130,6 @@ func (c *Client) exchange(
 		cancel(nil)
 		adapters.ResetConn(conn)
 	})
-	body := &adapters.ExactBody{R: req.Body, N: bodyLength(req)}
-	*buf = appendBody(*buf, body)
 	conn.Write(*buf)
 	req.Trace.Mark(adapters.Sent)
 	if body.N == 0 {

@@ -131,6 +131,9 @@ const DefaultConnectTimeout = 5 * time.Second
 func (app *App) dial() func(ctx context.Context, network, address string) (net.Conn, error) {
 	dial, limit := app.options.Dial, cmp.Or(app.options.ConnectTimeout, DefaultConnectTimeout)
 	if dial == nil {
+		if app.Address.Network == "unix" { // it opens at once or not at all
+			return func(_ context.Context, network, address string) (net.Conn, error) { return net.Dial(network, address) }
+		}
 		dial = new(net.Dialer).DialContext
 	}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

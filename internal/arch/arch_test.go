@@ -69,6 +69,7 @@ const graph = `
 
 	# What shows and measures the library uses it as others do.
 	adapters/..., fastcgi/..., scgi/..., cgi, egi/... < examples/..., bench/...;
+	internal/sockio < bench/bare; # which needs the same system calls
 
 	# Other modules, each where it is needed and nowhere else.
 	github.com/stretchr/testify/... < adapters/adaptertest, internal/peer;
