@@ -56,8 +56,9 @@ type Server struct {
 	// MaxConns is how many connections are served at once, FCGI_MAX_CONNS; a negative number is any. Further ones wait in
 	// the queue of the listening socket.
 	MaxConns int
-	// MaxRequests is how many requests a connection carries at once; FCGI_MAX_REQS is the product of both. Further ones
-	// are rejected as FCGI_OVERLOADED. 1 turns multiplexing off: then they are rejected as FCGI_CANT_MPX_CONN.
+	// MaxRequests is how many requests a connection carries at once; a negative number is any. FCGI_MAX_REQS is the product
+	// of both. Further ones are rejected as FCGI_OVERLOADED. 1 turns multiplexing off: then they are rejected as
+	// FCGI_CANT_MPX_CONN.
 	MaxRequests int
 	// MaxParams is how many bytes the FCGI_PARAMS of a request may have; more is status 431.
 	MaxParams int
@@ -101,8 +102,14 @@ func (s *Server) maxConns() int {
 	return cmp.Or(s.MaxConns, DefaultMaxConns)
 }
 
-func (s *Server) maxRequests() int { return cmp.Or(s.MaxRequests, DefaultMaxRequests) }
-func (s *Server) maxParams() int   { return cmp.Or(s.MaxParams, DefaultMaxParams) }
+func (s *Server) maxRequests() int {
+	if s.MaxRequests < 0 {
+		return math.MaxUint16 // there are no more ids
+	}
+	return cmp.Or(s.MaxRequests, DefaultMaxRequests)
+}
+
+func (s *Server) maxParams() int { return cmp.Or(s.MaxParams, DefaultMaxParams) }
 
 func (s *Server) log() *slog.Logger {
 	if s.Log == nil {

@@ -306,6 +306,15 @@ func TestServerNoMultiplexing(t *testing.T) {
 	}
 }
 
+func TestServerAnyNumberOfRequests(t *testing.T) {
+	ts := serveTest(t, "unix", &Server{Handler: testApp, MaxRequests: -1, MaxConns: 7})
+	w := ts.dial()
+	w.send(rec(tGetValues, 0, pair("FCGI_MAX_REQS", "")))
+	w.expect(rec(tValues, 0, pair("FCGI_MAX_REQS", "458745")))
+	w.send(get(1, responderKeep))
+	w.expect(ok(1, ""))
+}
+
 // An answer that comes before the body is not lost, and the body not in the way of what follows.
 func TestServerEarlyAnswer(t *testing.T) {
 	app := adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) {

@@ -18,6 +18,9 @@ const slowAnswer = 2500 * time.Millisecond
 // slowStart is how long a program that the suite has started may take for its first answer.
 const slowStart = 5 * time.Second
 
+// slowEnd is how long it may take from the end of its socket to its own.
+const slowEnd = 100 * time.Millisecond
+
 // Preflight makes one plain request. Then it finds out whether the target is the echo application, keeps connections,
 // and how many of them it serves at once.
 func (t *Target) Preflight(ct *conformance.T) {
@@ -28,8 +31,9 @@ func (t *Target) Preflight(ct *conformance.T) {
 		ct.Broken(err)
 	}
 	tt := &T{T: ct, target: t, least: slowAnswer}
-	if t.command != "" {
-		tt.within(slowStart, (*T).Serves)
+	if t.command != "" && !tt.within(slowStart, (*T).Serves) && t.program.ended(slowEnd) {
+		ct.Broken(fmt.Errorf("%q ended before it answered (%v); its output is closed (FastCGI 1.0 section 2.2), so start it "+
+			"by hand to see what it says", t.command, t.program.cmd.ProcessState))
 	}
 	start := time.Now()
 	r := tt.ask("")

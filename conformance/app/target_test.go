@@ -92,6 +92,15 @@ func TestPreflight(t *testing.T) {
 	})
 }
 
+// A program that cannot serve is told from one that nobody reaches.
+func TestProgramEnds(t *testing.T) {
+	target := app.New("fcgi+exec:exit 3")
+	defer target.Close()
+	_, err := conformance.Run(t.Context(), target, target.Cases(), conformance.Options{Patience: hasty})
+	require.ErrorIs(t, err, conformance.ErrUnreachable)
+	assert.ErrorContains(t, err, `"exit 3" ended before it answered (exit status 3); its output is closed`)
+}
+
 func TestRestart(t *testing.T) {
 	target := app.New("fcgi://127.0.0.1:1")
 	assert.ErrorIs(t, target.Restart(t.Context()), errors.ErrUnsupported)
