@@ -98,7 +98,7 @@ var limitTable = []limit{
 	{"requests", func(l *limits) any { return &l.Requests }, http.StatusServiceUnavailable,
 		"requests at the same time", "", "middleware.Limits.Requests"},
 	{"connections", func(l *limits) any { return &l.connections }, http.StatusServiceUnavailable,
-		"connections of a listener at the same time",
+		"connections of an HTTP or FastCGI listener at the same time; an SCGI connection is a request",
 		"before, connections that wait for a request are closed; FastCGI's wait",
 		"http1.Server.MaxConns, fastcgi.Server.MaxConns"},
 	{"client-connections", func(l *limits) any { return &l.clientConnections }, http.StatusServiceUnavailable,
