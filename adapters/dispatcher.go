@@ -157,6 +157,7 @@ func hostName(host string) string {
 }
 
 // Mount returns h for the paths beneath prefix, which becomes SCRIPT_NAME, the rest PATH_INFO. It declines other paths.
+// With the prefix "" all of the path is PATH_INFO, also of a request that a web server has divided.
 func Mount(prefix string, h Handler) Handler {
 	return HandlerFunc(func(ctx context.Context, req *Request) (*Response, error) {
 		script, ok := req.Script.Mount(prefix)

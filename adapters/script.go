@@ -41,11 +41,14 @@ type ScriptResolver struct {
 	LocalRoot string
 	// Ext are the extensions of scripts, dot included; nil is ".php". "*" makes every file a script.
 	Ext []string
-	// Index are the names tried for a folder; nil is "index.php".
+	// Index are the names tried for a folder; nil is "index.php", and with Files "index.html" behind it.
 	Index []string
 	// Script, a path beneath Root, is the one script for every request (a front controller); empty means that the path
 	// decides. If Files is set, existing files that are no scripts go there first.
 	Script string
+	// Fallback, a path beneath Root, is the script for what is not found otherwise: a front controller beside other
+	// scripts. It excludes Script.
+	Fallback string
 	// FollowSymlinks lets symbolic links lead out of the root.
 	FollowSymlinks bool
 	// Log takes the warning that LocalRoot does not exist; nil is slog.Default.
@@ -56,10 +59,7 @@ type ScriptResolver struct {
 
 // Serve passes req on to To or Files. Its own error is that of Resolve and says which component of the path is missing.
 func (s *ScriptResolver) Serve(ctx context.Context, req *Request) (*Response, error) {
-	if s.walks() && EncodedSeparator(req.URI) {
-		return nil, fmt.Errorf("%w: encoded separator in %.80q", ErrNotFound, req.URI)
-	}
-	target, err := s.Resolve(req.Script.PathInfo)
+	target, err := s.find(req)
 	switch {
 	case err != nil:
 		return nil, err
@@ -74,8 +74,18 @@ func (s *ScriptResolver) Serve(ctx context.Context, req *Request) (*Response, er
 	return s.To.Serve(ctx, &c)
 }
 
-// walks reports whether the path of a request decides which file is asked for.
-func (s *ScriptResolver) walks() bool { return s.Script == "" || s.Files != nil }
+func (s *ScriptResolver) find(req *Request) (Target, error) {
+	switch {
+	case !EncodedSeparator(req.URI):
+		return s.Resolve(req.Script.PathInfo)
+	case s.front() != "":
+		return s.one(req.Script.PathInfo), nil
+	}
+	return Target{}, fmt.Errorf("%w: encoded separator in %.80q", ErrNotFound, req.URI)
+}
+
+// front is the script that does not have to be in the path, or empty.
+func (s *ScriptResolver) front() string { return cmp.Or(s.Script, s.Fallback) }
 
 func redirectTo(path, query string) *Response {
 	location := (&url.URL{Path: path, RawQuery: query}).String()
@@ -96,6 +106,14 @@ type Target struct {
 
 // Resolve finds what a canonical path stands for. The error wraps [ErrNotFound], unless the system failed to look.
 func (s *ScriptResolver) Resolve(path string) (Target, error) {
+	t, err := s.look(path)
+	if s.Fallback != "" && errors.Is(err, ErrNotFound) {
+		return s.one(path), nil
+	}
+	return t, err
+}
+
+func (s *ScriptResolver) look(path string) (Target, error) {
 	tree, err := s.open()
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -113,7 +131,7 @@ func (s *ScriptResolver) Resolve(path string) (Target, error) {
 			return t, nil
 		}
 	}
-	return s.front(path), nil
+	return s.one(path), nil
 }
 
 func (s *ScriptResolver) warn(err error) {
@@ -181,9 +199,9 @@ func (s *ScriptResolver) script(name, pathInfo string) Target {
 	return Target{Script: Script{Name: name, PathInfo: pathInfo, Filename: root + name, Root: s.Root}}
 }
 
-// front is rule (c) of the path mapping: one script for all.
-func (s *ScriptResolver) front(path string) Target {
-	name := "/" + strings.TrimPrefix(s.Script, "/")
+// one is rule (c) of the path mapping: one script for all.
+func (s *ScriptResolver) one(path string) Target {
+	name := "/" + strings.TrimPrefix(s.front(), "/")
 	rest, ok := strings.CutPrefix(path, name)
 	if !ok || rest != "" && rest[0] != '/' {
 		rest = ""
@@ -194,7 +212,7 @@ func (s *ScriptResolver) front(path string) Target {
 // split divides a path without looking at files.
 func (s *ScriptResolver) split(path string) (Target, error) {
 	if s.Script != "" {
-		return s.front(path), nil
+		return s.one(path), nil
 	}
 	for end := range segmentEnds(path) {
 		if s.isScript(path[:end]) && !HiddenPath(path[:end]) {
@@ -208,10 +226,13 @@ func (s *ScriptResolver) split(path string) (Target, error) {
 }
 
 func (s *ScriptResolver) index() []string {
-	if s.Index == nil {
-		return []string{"index.php"}
+	switch {
+	case s.Index != nil:
+		return s.Index
+	case s.Files != nil:
+		return []string{"index.php", "index.html"}
 	}
-	return s.Index
+	return []string{"index.php"}
 }
 
 // walk follows the path through the tree to the first regular file.
@@ -273,7 +294,7 @@ func (s *ScriptResolver) folder(t tree, path string) (Target, error) {
 			return s.file(path+name, "")
 		}
 	}
-	if s.Files != nil {
+	if s.Files != nil && s.Fallback == "" {
 		return Target{File: true}, nil
 	}
 	if len(s.index()) == 0 {

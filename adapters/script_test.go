@@ -130,6 +130,22 @@ func TestScriptResolverOptions(t *testing.T) {
 			"/a.php", Target{Script: Script{"/index.php", "", root + "/index.php", root}}},
 		{"files before the front controller", &ScriptResolver{Root: root, Script: "index.php", Files: says("f")},
 			"/style.css", Target{File: true}},
+		{"fallback: nothing there", &ScriptResolver{Root: root, Fallback: "index.php", Files: says("f")}, "/any/thing",
+			Target{Script: Script{"/index.php", "", root + "/index.php", root}}},
+		{"fallback: a file that is hidden", &ScriptResolver{Root: root, Fallback: "/index.php", Files: says("f")}, "/.env",
+			Target{Script: Script{"/index.php", "", root + "/index.php", root}}},
+		{"fallback: a folder without an index", &ScriptResolver{Root: root, Fallback: "index.php", Files: says("f")},
+			"/empty/", Target{Script: Script{"/index.php", "", root + "/index.php", root}}},
+		{"fallback: a folder with one", &ScriptResolver{Root: root, Fallback: "index.php", Files: says("f")}, "/html/",
+			Target{File: true}},
+		{"fallback: another script", &ScriptResolver{Root: root, Fallback: "index.php", Files: says("f")}, "/dir/b.php/x",
+			Target{Script: Script{"/dir/b.php", "/x", root + "/dir/b.php", root}}},
+		{"fallback: a file", &ScriptResolver{Root: root, Fallback: "index.php", Files: says("f")}, "/style.css",
+			Target{File: true}},
+		{"fallback: a folder", &ScriptResolver{Root: root, Fallback: "index.php", Files: says("f")}, "/dir",
+			Target{Redirect: "/dir/"}},
+		{"fallback: no local root", &ScriptResolver{Root: "/app", LocalRoot: missing, Fallback: "index.php"}, "/x",
+			Target{Script: Script{"/index.php", "", "/app/index.php", "/app"}}},
 		{"links that lead out", &ScriptResolver{Root: root, FollowSymlinks: true}, "/out/x.php",
 			Target{Script: Script{"/out/x.php", "", root + "/out/x.php", root}}},
 		{"no local root: split by extension", &ScriptResolver{Root: "/app", LocalRoot: missing}, "/x.php/y.php",
@@ -189,8 +205,9 @@ func TestScriptResolverServes(t *testing.T) {
 	require.NoError(t, err, "no tree is walked")
 	assert.Equal(t, "front GET /index.php+?", got)
 	front.Files = says("files")
-	_, err = ask(t, front, req)
-	assert.ErrorIs(t, err, ErrNotFound)
+	got, err = ask(t, front, req)
+	require.NoError(t, err, "no tree is walked")
+	assert.Equal(t, "front GET /index.php+?", got)
 	got, err = ask(t, front, get("", "/html/"))
 	require.NoError(t, err)
 	assert.Equal(t, "front GET /index.php+?", got, "a folder is no file")

@@ -184,7 +184,7 @@ func newApp(kind Kind, dir string, o Options, hide func(string) bool) (*App, err
 	}
 	switch first := entry(kind, dir); {
 	case kind == Static:
-		a.handler = files{dir, hide}
+		a.handler = files(dir, hide)
 	case kind == CGI:
 		err = a.initCGI(o, hide)
 	case kind == PHP:

@@ -16,17 +16,10 @@ import (
 
 // files answers with the files beneath dir, but for sources and what hide, if it is not nil, says of a path beneath dir
 // in lower case.
-type files struct {
-	dir  string
-	hide func(name string) bool
+func files(dir string, hide func(name string) bool) *static.Files {
+	hides := func(name string) bool { return isSource(name) || hide != nil && hide(name) }
+	return &static.Files{Root: dir, Hide: hides}
 }
-
-func (f files) Serve(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
-	s := static.Files{Root: f.dir, Prefix: req.Script.Name, Hide: f.hides}
-	return s.Serve(ctx, req)
-}
-
-func (f files) hides(name string) bool { return isSource(name) || f.hide != nil && f.hide(name) }
 
 // sources are the names of files that tell an application's code or configuration, and what they end in.
 var sources = []string{
@@ -48,7 +41,7 @@ func (a *App) publicFirst() {
 	if !exists(dir) {
 		return
 	}
-	public, app := files{dir: dir}, a.handler
+	public, app := files(dir, nil), a.handler
 	a.handler = adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
 		if req.Method == http.MethodGet || req.Method == http.MethodHead {
 			resp, err := public.Serve(ctx, req)
@@ -68,7 +61,7 @@ const cgiBin = "/cgi-bin"
 
 // initCGI serves the programs beneath cgi-bin, and the files outside of it.
 func (a *App) initCGI(o Options, hide func(string) bool) error {
-	outside := files{a.Dir, func(name string) bool { return within("/"+name, cgiBin) || hide != nil && hide(name) }}
+	outside := files(a.Dir, func(name string) bool { return within("/"+name, cgiBin) || hide != nil && hide(name) })
 	script := &cgi.Script{
 		Grace: o.Grace, HeaderLimit: o.HeaderLimit, SpoolLimit: o.SpoolLimit, Log: o.Log,
 		User: o.User, Sandbox: o.Sandbox, Limits: o.CGI, Env: o.Env,

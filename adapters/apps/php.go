@@ -20,7 +20,8 @@ import (
 // frontController is what answers every request of an application that keeps its sources out of public.
 const frontController = "public/index.php"
 
-// initPHP runs a PHP application: its front controller, else the scripts in its folder.
+// initPHP runs a PHP application: its front controller, else the scripts in its folder, and index.php of these for what
+// is not there.
 func (a *App) initPHP(front bool, o Options, hide func(string) bool) error {
 	program, err := findPHP(o.Programs[PHP])
 	if err != nil {
@@ -31,11 +32,15 @@ func (a *App) initPHP(front bool, o Options, hide func(string) bool) error {
 	} else {
 		a.runPHPCGI(program, &o)
 	}
-	r := &adapters.ScriptResolver{To: a.handler, Root: a.Dir, Index: []string{"index.php", "index.html"}, Log: o.Log}
-	if front {
-		r.Root, r.Script, hide = filepath.Join(a.Dir, "public"), "index.php", nil
+	const index = "index.php"
+	r := &adapters.ScriptResolver{To: a.handler, Root: a.Dir, Log: o.Log}
+	switch {
+	case front:
+		r.Root, r.Script, hide = filepath.Join(a.Dir, "public"), index, nil
+	case exists(filepath.Join(a.Dir, index)):
+		r.Fallback = index
 	}
-	r.Files = files{r.Root, hide}
+	r.Files = files(r.Root, hide)
 	a.handler = r
 	if !front {
 		a.publicFirst()

@@ -79,13 +79,14 @@ func TestPHP(t *testing.T) {
 		{"/m/docs/", 200, []string{"<p>docs"}},
 		{"/m/style.css", 200, []string{"css"}},
 		{"/m/only.css", 200, []string{"public"}},
-		{"/m/nowhere.php", 404, nil},
-		{"/m/nowhere", 404, nil},
-		{"/m/secret.inc", 404, nil},
-		{"/m/old.php~", 404, nil},
+		{"/m/nowhere.php", 200, []string{"SCRIPT_NAME=/m/index.php\n"}},
+		{"/m/no/where?x", 200, []string{"SCRIPT_NAME=/m/index.php\n", "REQUEST_URI=/m/no/where?x\n"}},
+		{"/m/a%2Fb", 200, []string{"SCRIPT_NAME=/m/index.php\n", "REQUEST_URI=/m/a%2Fb\n"}},
+		{"/m/secret.inc", 200, []string{"SCRIPT_NAME=/m/index.php\n"}},
+		{"/m/old.php~", 200, []string{"SCRIPT_NAME=/m/index.php\n"}},
 		{"/m/composer.json", 404, nil},
-		{"/m/.env", 404, nil},
-		{"/m/code.PHP", 404, nil},
+		{"/m/.env", 200, []string{"SCRIPT_NAME=/m/index.php\n"}},
+		{"/m/code.PHP", 200, []string{"SCRIPT_NAME=/m/index.php\n"}},
 		{"/m/fatal.php", 500, nil},
 	}
 	eachPHP(t, dir, func(t *testing.T, s *site, log *testlog.Buffer) {
@@ -102,6 +103,20 @@ func TestPHP(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, string(b), "BODY=3145728\n")
 		assert.Contains(t, string(b), "APPS_TEST=kept\n")
+	})
+}
+
+// Without an index.php nobody is asked for what is not there.
+func TestPHPScripts(t *testing.T) {
+	dir := folder(t, "page.php", showScript, "secret.inc", "<?php", "old.php~", "<?php", ".env", "KEY=1", "code.PHP", "<?php")
+	eachPHP(t, dir, func(t *testing.T, s *site, log *testlog.Buffer) {
+		for path, want := range map[string]int{
+			"/m/page.php": 200, "/m/nowhere.php": 404, "/m/nowhere": 404, "/m/a%2Fb": 404, "/m/secret.inc": 404,
+			"/m/old.php~": 404, "/m/.env": 404, "/m/code.PHP": 404,
+		} {
+			status, _ := s.get(path)
+			assert.Equal(t, want, status, path)
+		}
 	})
 }
 

@@ -15,10 +15,10 @@ import (
 //
 //	adapters.Chain(app, middleware.Filter(static.Dir(root)))
 //
-// data is asked first, for the whole of what the request names. If its status is 200, its body is what the Filter gets
-// as FCGI_DATA, with FCGI_DATA_LENGTH and FCGI_DATA_LAST_MOD; a body of unknown length is spooled for that (limit
-// spool), and one without Last-Modified is as new as the request. Any other answer, and any error, is the answer to
-// the client.
+// data is asked first, for the whole of what the request names; behind an [adapters.ScriptResolver], which leaves nothing
+// of the path, that is adapters.Mount("", static.Dir(root)). If its status is 200, its body is what the Filter gets as
+// FCGI_DATA, with FCGI_DATA_LENGTH and FCGI_DATA_LAST_MOD; a body of unknown length is spooled for that (limit spool),
+// and one without Last-Modified is as new as the request. Any other answer, and any error, is the answer to the client.
 func Filter(data adapters.Handler) adapters.Middleware {
 	return func(next adapters.Handler) adapters.Handler {
 		return adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (resp *adapters.Response, err error) {

@@ -284,7 +284,7 @@ func (app *App) openFolder() error {
 	case !info.IsDir():
 		return fmt.Errorf("static: %s is not a folder", dir)
 	}
-	app.Backend = &static.Files{Root: dir, Prefix: app.options.Prefix, FollowSymlinks: app.options.FollowSymlinks}
+	app.Backend = &static.Files{Root: dir, FollowSymlinks: app.options.FollowSymlinks}
 	app.Address.Target, app.kind = dir, files
 	return nil
 }

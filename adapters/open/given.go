@@ -22,6 +22,8 @@ func (app *App) MapGiven(backend adapters.Handler) adapters.Handler {
 	switch {
 	case app.kind == folder && o.Prefix != "":
 		return app.Map(backend) // the path is ours to divide
+	case app.kind == files:
+		return adapters.Mount(o.Prefix, h)
 	case app.kind == folder:
 		return &givenScript{folder: app.Address.Target, to: h}
 	case o.Root != "" || o.Script != "":

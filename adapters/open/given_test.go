@@ -47,6 +47,10 @@ func TestRuleE(t *testing.T) {
 			seen{name: "/sub/index.php", info: "/x", file: "/app/f.php", root: "/app", translated: "/app/x"}},
 		{"script", "fcgi://127.0.0.1:9", open.AppOptions{Script: "/f.php"},
 			seen{name: "/sub/index.php", info: "/x", file: "/f.php", root: "/srv", translated: "/elsewhere/x"}},
+		{"files", "static:" + dir, open.AppOptions{},
+			seen{info: "/sub/index.php/x", file: "/srv/sub/index.php", root: "/srv", translated: "/elsewhere/x"}},
+		{"files with prefix", "static:" + dir, open.AppOptions{Prefix: "/sub"},
+			seen{name: "/sub", info: "/index.php/x", file: "/srv/sub/index.php", root: "/srv", translated: "/elsewhere/x"}},
 		{"a program with root", "cgi:" + dir + "/cgi/run", open.AppOptions{Root: "/app"},
 			seen{name: "/sub/index.php", info: "/x", file: "/srv/sub/index.php", root: "/app", translated: "/app/x"}},
 	} {

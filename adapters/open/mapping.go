@@ -32,7 +32,7 @@ func (app *App) resolver(h adapters.Handler) *adapters.ScriptResolver {
 	o := &app.options
 	r := &adapters.ScriptResolver{
 		To: h, Root: o.Root, LocalRoot: o.LocalRoot, Ext: o.Ext, Index: o.Index, Script: o.Script,
-		FollowSymlinks: o.FollowSymlinks, Log: o.Log,
+		Fallback: o.Fallback, FollowSymlinks: o.FollowSymlinks, Log: o.Log,
 	}
 	sendsFiles := o.Script == "" || o.Static
 	if app.kind == folder {
@@ -45,7 +45,7 @@ func (app *App) resolver(h adapters.Handler) *adapters.ScriptResolver {
 		}
 	}
 	if sendsFiles {
-		r.Files = &static.Files{Root: cmp.Or(r.LocalRoot, r.Root), Prefix: o.Prefix, FollowSymlinks: o.FollowSymlinks}
+		r.Files = &static.Files{Root: cmp.Or(r.LocalRoot, r.Root), FollowSymlinks: o.FollowSymlinks}
 	}
 	return r
 }

@@ -68,7 +68,7 @@ func (m *mapped) run(t *testing.T, dir string) {
 	t.Helper()
 	in := func(s string) string { return strings.ReplaceAll(s, "$", dir) }
 	o := m.options
-	o.Root, o.LocalRoot, o.Script = in(o.Root), in(o.LocalRoot), in(o.Script)
+	o.Root, o.LocalRoot, o.Script, o.Fallback = in(o.Root), in(o.LocalRoot), in(o.Script), in(o.Fallback)
 	app := m.app
 	if app == "" {
 		app = "fcgi://127.0.0.1:9"
@@ -211,12 +211,32 @@ func TestRuleC(t *testing.T) {
 		{name: "static: a folder", options: static, target: "/none/", want: index},
 		{name: "static: no file", options: static, target: "/none/y", want: index},
 		{name: "static: a dot-file", options: static, target: "/.env", want: index},
+		{name: "static: an encoded slash", options: static, target: "/x%2Fstyle.css", want: index},
 		{name: "two roots", options: open.AppOptions{Root: "/app", LocalRoot: "$", Script: "/app/index.php"}, target: "/x",
 			want: seen{name: "/index.php", file: "/app/index.php", root: "/app"}},
 		{name: "without root", options: open.AppOptions{Script: "/srv/f.php"}, target: "/x/y",
 			want: seen{info: "/x/y", file: "/srv/f.php"}},
 		{name: "without root, with prefix", options: alone, target: "/f/y",
 			want: seen{name: "/f", info: "/y", file: "/srv/f.php"}},
+	})
+}
+
+// Rule (b) with a script for what is not there.
+func TestFallback(t *testing.T) {
+	fallback := open.AppOptions{Root: "$", Fallback: "$/index.php"}
+	index := seen{name: "/index.php", file: "$/index.php", root: "$"}
+	runAll(t, []mapped{
+		{options: fallback, target: "/news/7?q", want: index},
+		{options: fallback, target: "/", want: index},
+		{options: fallback, target: "/a.php", want: seen{name: "/a.php", file: "$/a.php", root: "$"}},
+		{options: fallback, target: "/style.css", want: seen{answer: "200"}},
+		{options: fallback, target: "/sub", want: seen{answer: "301 /sub/"}},
+		{options: fallback, target: "/sub/", want: seen{name: "/sub/index.php", file: "$/sub/index.php", root: "$"}},
+		{options: fallback, target: "/none/", want: index},
+		{options: fallback, target: "/.env", want: index},
+		{options: fallback, target: "/x%2Fy", want: index},
+		{name: "relative, mounted", options: open.AppOptions{Root: "$", Fallback: "index.php", Prefix: "/blog"},
+			target: "/blog/news", want: seen{name: "/blog/index.php", file: "$/index.php", root: "$"}},
 	})
 }
 

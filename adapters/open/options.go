@@ -26,7 +26,8 @@ type AppOptions struct {
 	Root      string   // folder of the scripts as the application sees it
 	LocalRoot string   // the same folder as we see it; empty means Root
 	Script    string   // the script for all requests
-	Index     []string // names tried for a folder; nil is index.php, of cgi:DIR/ none
+	Fallback  string   // the script for paths that are for nothing that exists
+	Index     []string // names tried for a folder; nil is index.php and index.html, of cgi:DIR/ none
 	Ext       []string // extensions of scripts; nil is .php, of cgi:DIR/ every file
 	Static    bool     // with Script: existing files that are no scripts are sent as they are
 
@@ -72,7 +73,7 @@ func (o *AppOptions) Environ() (env []string) {
 
 // options are the names of the options that divide the path, by the kind of application that knows them.
 var options = map[kind][]string{
-	socket:  {"prefix", "root", "local-root", "script", "index", "ext", "static"},
+	socket:  {"prefix", "root", "local-root", "script", "fallback", "index", "ext", "static"},
 	program: {"prefix", "root"},
 	folder:  {"prefix", "index", "ext"},
 	files:   {"prefix"},
@@ -88,7 +89,8 @@ func (o *AppOptions) given() []string {
 		set  bool
 	}{
 		{"prefix", o.Prefix != ""}, {"root", o.Root != ""}, {"local-root", o.LocalRoot != ""},
-		{"script", o.Script != ""}, {"index", o.Index != nil}, {"ext", o.Ext != nil}, {"static", o.Static},
+		{"script", o.Script != ""}, {"fallback", o.Fallback != ""}, {"index", o.Index != nil}, {"ext", o.Ext != nil},
+		{"static", o.Static},
 	} {
 		if option.set {
 			names = append(names, option.name)
@@ -113,8 +115,11 @@ func (app *App) checkOptions() error {
 		return fmt.Errorf("%w: static goes with script; with root alone files are sent anyway", ErrOption)
 	case o.LocalRoot != "" && o.Root == "":
 		return fmt.Errorf("%w: local-root needs root, the same folder as the application sees it", ErrOption)
-	case app.kind == socket && o.Root == "" && (o.Static || o.Index != nil || o.Ext != nil):
-		return fmt.Errorf("%w: static, index and ext need root, the folder of the scripts", ErrOption)
+	case o.Script != "" && o.Fallback != "":
+		return fmt.Errorf("%w: script and fallback exclude each other: one script for all, or for what is not there",
+			ErrOption)
+	case app.kind == socket && o.Root == "" && (o.Static || o.Fallback != "" || o.Index != nil || o.Ext != nil):
+		return fmt.Errorf("%w: static, fallback, index and ext need root, the folder of the scripts", ErrOption)
 	}
 	return app.checkRoots()
 }
@@ -136,7 +141,10 @@ func (app *App) checkRoots() error {
 	if info, err := os.Stat(app.localRoot()); err == nil && !info.IsDir() {
 		return fmt.Errorf("%w: root %s is not a folder", ErrOption, app.localRoot())
 	}
-	return app.checkScript()
+	if o.Script, err = app.beneathRoot("script", o.Script); err == nil {
+		o.Fallback, err = app.beneathRoot("fallback", o.Fallback)
+	}
+	return err
 }
 
 func (app *App) localRoot() string {
@@ -146,16 +154,15 @@ func (app *App) localRoot() string {
 	return app.options.Root
 }
 
-// checkScript makes Script a path beneath Root.
-func (app *App) checkScript() error {
-	o := &app.options
-	if !strings.HasPrefix(o.Script, "/") {
-		return nil
+// beneathRoot returns the script that the option says as a path beneath Root.
+func (app *App) beneathRoot(option, script string) (string, error) {
+	if !strings.HasPrefix(script, "/") {
+		return script, nil
 	}
-	rest, ok := strings.CutPrefix(o.Script, strings.TrimSuffix(o.Root, "/")+"/")
+	root := app.options.Root
+	rest, ok := strings.CutPrefix(script, strings.TrimSuffix(root, "/")+"/")
 	if !ok {
-		return fmt.Errorf("%w: script %s does not lie beneath root %s", ErrOption, o.Script, o.Root)
+		return "", fmt.Errorf("%w: %s %s does not lie beneath root %s", ErrOption, option, script, root)
 	}
-	o.Script = rest
-	return nil
+	return rest, nil
 }

@@ -50,8 +50,11 @@ func (app *App) scriptRules() [5]string {
 		return [5]string{"script as seen from root", "what follows SCRIPT_NAME in the path", "script", "root",
 			"root and PATH_INFO"}
 	case app.kind == socket && o.Root != "":
-		return [5]string{"the path up to the first file beneath " + app.localRoot(), rest, "root and SCRIPT_NAME", "root",
-			"root and PATH_INFO"}
+		name := "the path up to the first file beneath " + app.localRoot()
+		if o.Fallback != "" {
+			name += ", else fallback"
+		}
+		return [5]string{name, rest, "root and SCRIPT_NAME", "root", "root and PATH_INFO"}
 	}
 	return [5]string{"prefix", rest, "script", "", ""}
 }

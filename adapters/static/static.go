@@ -23,19 +23,16 @@ import (
 // Dir returns a Handler for the files beneath the folder root.
 func Dir(root string) *Files { return &Files{Root: root} }
 
-// Files answers GET and HEAD with the files beneath Root that the path of the request names; other methods are 405.
-// What [adapters.HiddenPath] hides is not found; nor is a path with %2F or %5C, what is neither a regular file nor a
-// folder, and what a symbolic link outside of Root points to. Root is opened for each
-// request, so that a Root that is a link can be switched to another folder.
+// Files answers GET and HEAD with the files beneath Root that Script.PathInfo of the request names, which [adapters.Mount]
+// makes what is behind a prefix; other methods are 405. What [adapters.HiddenPath] hides is not found; nor is a path with
+// %2F or %5C, what is neither a regular file nor a folder, and what a symbolic link outside of Root points to. Root is
+// opened for each request, so that a Root that is a link can be switched to another folder.
 //
 // The ETag is strong and made of the time of the last change, as precise as the file system keeps it, and the length:
 // whoever replaces a file by one of the same length and time keeps its ETag. The fields must not change once the
 // Handler is in use; it is safe for concurrent use.
 type Files struct {
 	Root string
-	// Prefix is what Root stands for in the path: with "/docs" Root holds "a.txt" for "/docs/a.txt". Other paths are
-	// declined. Empty means that Root stands for "/".
-	Prefix string
 	// Index are the names tried for a folder; nil is "index.html".
 	Index []string
 	// Hide reports whether a file is not to be sent, such as an application's source. It gets the path beneath Root with
@@ -45,16 +42,12 @@ type Files struct {
 	FollowSymlinks bool
 }
 
-// Serve answers with the file or the index of the folder that req.Path names, or redirects to the folder's path with a
-// slash. The error wraps [adapters.ErrDeclined], [adapters.ErrNotFound], or [adapters.ErrForbidden] for a file that
-// this process may not read and for a folder without an index.
+// Serve answers with the file or the index of the folder that the path names, or redirects to the folder's path with a
+// slash. The error wraps [adapters.ErrNotFound], or [adapters.ErrForbidden] for a file that this process may not read
+// and for a folder without an index.
 func (s *Files) Serve(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
-	script, ok := req.Script.Mount(s.Prefix)
-	path := script.PathInfo
-	switch {
-	case !ok:
-		return nil, fmt.Errorf("static: %w: %q is not beneath %q", adapters.ErrDeclined, req.Path(), s.Prefix)
-	case adapters.EncodedSeparator(req.URI) || adapters.HiddenPath(path):
+	path := req.Script.PathInfo
+	if adapters.EncodedSeparator(req.URI) || adapters.HiddenPath(path) {
 		return nil, fmt.Errorf("static: %w: %q", adapters.ErrNotFound, path)
 	}
 	f, err := s.find(path)

@@ -87,6 +87,9 @@ func (a *FCGIApp) release() {
 // gate is where a connection waits that is not to be served yet.
 func (c *fcgiConn) gate() {
 	a := c.app
+	if a.fault("closed-handler-blocks") {
+		time.Sleep(100 * time.Millisecond) // what was closed before this connection was opened shall be known
+	}
 	a.closed.Lock() // see lost
 	defer a.closed.Unlock()
 	if a.fault("tires-of-idle-closes") && a.idle.Load() >= 8 {

@@ -36,7 +36,7 @@ func TestRealPrograms(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			results := judged(t, tt.target(t), Cases(), func(conformance.Result) bool { return true })
+			results := judged(t, tt.target(t), Cases(), 1, func(conformance.Result) bool { return true })
 			for _, result := range results {
 				assert.NotContains(t, []conformance.Outcome{conformance.SuiteError, conformance.Crash}, result.Outcome,
 					"%s: %s", result.Name, result.Got)
