@@ -46,8 +46,8 @@ type ScriptResolver struct {
 	// Script, a path beneath Root, is the one script for every request (a front controller); empty means that the path
 	// decides. If Files is set, existing files that are no scripts go there first.
 	Script string
-	// Fallback, a path beneath Root, is the script for what is not found otherwise: a front controller beside other
-	// scripts. It excludes Script.
+	// Fallback, a path beneath Root, is the script for what is neither found otherwise nor hidden: a front controller
+	// beside other scripts. It excludes Script.
 	Fallback string
 	// FollowSymlinks lets symbolic links lead out of the root.
 	FollowSymlinks bool
@@ -107,7 +107,7 @@ type Target struct {
 // Resolve finds what a canonical path stands for. The error wraps [ErrNotFound], unless the system failed to look.
 func (s *ScriptResolver) Resolve(path string) (Target, error) {
 	t, err := s.look(path)
-	if s.Fallback != "" && errors.Is(err, ErrNotFound) {
+	if s.Fallback != "" && errors.Is(err, ErrNotFound) && !HiddenPath(path) {
 		return s.one(path), nil
 	}
 	return t, err

@@ -100,6 +100,14 @@ func TestScriptResolver(t *testing.T) {
 	}
 }
 
+func TestFallbackHides(t *testing.T) {
+	r := &ScriptResolver{Root: scriptTree(t), Fallback: "index.php", Files: says("f")}
+	for _, path := range []string{"/.env", "/.git/none", "/a\\b"} {
+		_, err := r.Resolve(path)
+		assert.ErrorIs(t, err, ErrNotFound, path)
+	}
+}
+
 func TestScriptResolverNamesTheMissingComponent(t *testing.T) {
 	_, err := (&ScriptResolver{Root: scriptTree(t)}).Resolve("/dir/nothing/b.php")
 	assert.ErrorContains(t, err, `component "/dir/nothing"`)
@@ -132,7 +140,7 @@ func TestScriptResolverOptions(t *testing.T) {
 			"/style.css", Target{File: true}},
 		{"fallback: nothing there", &ScriptResolver{Root: root, Fallback: "index.php", Files: says("f")}, "/any/thing",
 			Target{Script: Script{"/index.php", "", root + "/index.php", root}}},
-		{"fallback: a file that is hidden", &ScriptResolver{Root: root, Fallback: "/index.php", Files: says("f")}, "/.env",
+		{"fallback: a source", &ScriptResolver{Root: root, Fallback: "/index.php", Files: says("f")}, "/a.php~",
 			Target{Script: Script{"/index.php", "", root + "/index.php", root}}},
 		{"fallback: a folder without an index", &ScriptResolver{Root: root, Fallback: "index.php", Files: says("f")},
 			"/empty/", Target{Script: Script{"/index.php", "", root + "/index.php", root}}},

@@ -34,8 +34,9 @@ CGI programs behind nginx's fastcgi_pass:
 a resident application as a CGI program:
    gangway bridge --from cgi: --to scgi://127.0.0.1:4000
 
-two applications behind one listener, the second beneath /api:
-   gangway bridge --from http://:8000 --to static:public --mount /api=scgi://127.0.0.1:4000
+several applications behind one listener, the second beneath /api, the third with a folder of its own:
+   gangway bridge --from http://:8000 --to static:public --mount /api=scgi://127.0.0.1:4000 \
+      --mount /blog=fcgi+unix:///run/php/php-fpm.sock --root /blog=/srv/wordpress --fallback /blog=index.php
 
 which variables would the application see, and why:
    gangway bridge --from http://:8000 --to fcgi://127.0.0.1:9000 --root /srv/www --explain /index.php/news
@@ -45,8 +46,10 @@ Listeners: ` + open.ListenerForms + `.
 Applications: ` + open.AppForms + `.
 
 Flags of path and script concern the application of --to; one of --mount gets its prefix as SCRIPT_NAME and the rest of
-the path as PATH_INFO. Requests that come by fcgi, scgi or cgi keep the variables of the web server; only flags that are
-given replace them.
+the path as PATH_INFO, unless --root, --local-root, --script and --fallback name it: --root [HOST]/PREFIX=DIR. php-fpm
+needs --root, for it says "Primary script unknown" without a SCRIPT_FILENAME. Applications of http:// get the path as
+the client sent it, prefix and all. Requests that come by fcgi, scgi or cgi keep the variables of the web server; only
+flags that are given replace them.
 
 Each listener prints "listening on URL" to standard error when it is ready. SIGTERM and SIGINT end the program when the
 requests under way are answered, or after --grace; a second one ends it now. SIGUSR1 reopens the access log. SIGUSR2,
@@ -88,7 +91,7 @@ func bridge(c *cli.Context, std streams) error {
 func (g *gateway) addRoutes(c *cli.Context) error {
 	to := c.String("to")
 	o := g.app
-	addMapping(c, &o)
+	addMapping(c, g.mappings, &o)
 	switch {
 	case to == "" && len(g.mounts) == 0:
 		return usage("--to URL is missing: the application, such as fcgi://127.0.0.1:9000 or cgi:/srv/app.cgi")
@@ -104,6 +107,7 @@ func (g *gateway) addRoutes(c *cli.Context) error {
 func (g *gateway) addMounts() error {
 	for _, m := range g.mounts {
 		o := g.app
+		g.mappings.apply(m.host+m.prefix, &o)
 		o.Prefix = m.prefix
 		if err := g.addRoute(m.host, m.prefix, m.url, o); err != nil {
 			return err

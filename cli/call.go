@@ -85,7 +85,11 @@ func call(c *cli.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	addMapping(c, &o)
+	m, err := readMappings(c, nil)
+	if err != nil {
+		return err
+	}
+	addMapping(c, m, &o)
 	o.Dial, o.Timeout = x.dial, -1 // for there is --timeout
 	app, err := open.Open(c.Args().First(), o)
 	if err != nil {

@@ -122,10 +122,12 @@ func (f *folder) explaining(g *gateway, given bool) (adapters.Handler, error) {
 // folderRule says how the application of a folder gets a variable that concerns its script; "" if it concerns another
 // thing.
 func folderRule(kind apps.Kind, dir, name string) string {
-	files := kind == apps.PHP || kind == apps.CGI
 	switch name {
 	case "SCRIPT_NAME":
-		if files {
+		switch kind {
+		case apps.PHP:
+			return "the path up to the first file beneath " + dir + ", else index.php"
+		case apps.CGI:
 			return "the path up to the first file beneath " + dir
 		}
 		return "where it is mounted"

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -9,17 +10,14 @@ import (
 // mappingFlags divide the path of a request; their names are those of [open.AppOptions].
 func mappingFlags() []cli.Flag {
 	const category = "Path and script"
-	return []cli.Flag{
+	return slices.Concat([]cli.Flag{
 		&cli.StringFlag{Name: "prefix", Category: category, Usage: "`/PATH` that becomes SCRIPT_NAME"},
-		&cli.StringFlag{Name: "root", Category: category, Usage: "`DIR` of the scripts as the application sees it"},
-		&cli.StringFlag{Name: "local-root", Category: category, Usage: "`DIR`, the same folder as gangway sees it " +
-			"(default: that of --root)"},
-		&cli.StringFlag{Name: "script", Category: category, Usage: "one `FILE` for every request"},
-		&cli.StringSliceFlag{Name: "index", Category: category, Usage: "`FILE` for a folder (default: index.php)"},
+	}, mountMappingFlags(), []cli.Flag{
+		&cli.StringSliceFlag{Name: "index", Category: category, Usage: "`FILE` for a folder (default: index.php, index.html)"},
 		&cli.StringSliceFlag{Name: "ext", Category: category, Usage: "`.EXT` of scripts; other files are sent as they are " +
 			"(default: .php)"},
 		&cli.BoolFlag{Name: "static", Category: category, Usage: "with --script, send existing files that are no scripts"},
-	}
+	})
 }
 
 // appFlags say what applications are told and how they are run.

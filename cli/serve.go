@@ -30,7 +30,7 @@ func serveCommand(std streams) *cli.Command {
 			&cli.StringSliceFlag{Name: "listen", Usage: "`URL` of a listener; may repeat (default: " + defaultListener + ")"},
 			&cli.StringFlag{Name: "app", Usage: "`KIND` of DIR: " + kindList() + " (default: what is found)"},
 			varFlag(),
-		}, confineFlags(), listenerFlags(), trustFlags()),
+		}, mountMappingFlags(), confineFlags(), listenerFlags(), trustFlags()),
 		Action: func(c *cli.Context) error { return serve(c, std) },
 	}
 }
@@ -44,8 +44,9 @@ a folder, for a browser and for nginx's fastcgi_pass:
    gangway serve ~/site --listen http://127.0.0.1:8000 --listen fcgi+unix://app.sock
 
 What makes a folder an application, in this order: config.ru (Rack), wsgi.py or app.py (WSGI), app.psgi (PSGI), *.php,
-cgi-bin/, else files. Files in DIR/public come first. A sub-folder that holds an application takes the prefix /SUB/, and
-NAME.egi mounts the built-in application NAME. Dot-files and the sources of applications are never sent.
+cgi-bin/, else files. Files in DIR/public come first; public/index.php is PHP's one script, if it is there, and else
+DIR/index.php the one for paths that no file or script is for. A sub-folder that holds an application takes the prefix
+/SUB/, and NAME.egi mounts the built-in application NAME. Dot-files and the sources of applications are never sent.
 
 Listeners, signals and exit codes are those of "gangway help bridge".`
 
@@ -68,6 +69,9 @@ func serve(c *cli.Context, std streams) error {
 	s, err := newSettings(c, std)
 	if err != nil {
 		return err
+	}
+	if flag := s.mappings.unmounted(); flag != "" {
+		return usage("--%s VALUE: serve takes its folder as it is; --%s /PREFIX=VALUE is for one of --mount", flag, flag)
 	}
 	g := &gateway{settings: s, std: std, addresses: c.StringSlice("listen")}
 	if len(g.addresses) == 0 {

@@ -27,6 +27,7 @@ type settings struct {
 	app       open.AppOptions                // for every application
 	endHold   func(drop bool) (dropped bool) // of what applications log
 	mounts    []mount
+	mappings  mappings
 	listener  open.ListenOptions
 	limits    *limits
 	confine   confinement
@@ -57,6 +58,7 @@ func newSettings(c *cli.Context, std streams) (*settings, error) {
 		func() error { s.app, err = appOptions(c); return err },
 		func() error { return s.parseConfinement(c) },
 		func() error { return s.parseMounts(c.StringSlice("mount")) },
+		func() error { s.mappings, err = readMappings(c, s.mounts); return err },
 		func() error { return s.parseBodies(c) },
 		func() error { return s.parseListener(c) },
 		func() error { return s.parseAuth(c) },
@@ -123,18 +125,6 @@ func appOptions(c *cli.Context) (open.AppOptions, error) {
 	return o, nil
 }
 
-// addMapping adds the flags that divide the path.
-func addMapping(c *cli.Context, o *open.AppOptions) {
-	o.Prefix, o.Root, o.LocalRoot = c.String("prefix"), c.String("root"), c.String("local-root")
-	o.Script, o.Static = c.String("script"), c.Bool("static")
-	if c.IsSet("index") {
-		o.Index = c.StringSlice("index")
-	}
-	for _, ext := range c.StringSlice("ext") {
-		o.Ext = append(o.Ext, "."+strings.TrimPrefix(ext, "."))
-	}
-}
-
 func (s *settings) parseMounts(values []string) error {
 	for _, v := range values {
 		where, url, ok := strings.Cut(v, "=")
@@ -155,7 +145,7 @@ func (s *settings) parseMounts(values []string) error {
 // parseBodies reads what slow clients do to applications.
 func (s *settings) parseBodies(c *cli.Context) (err error) {
 	s.bodies = s.limits.bodies()
-	s.bodyModes, err = readPerApp(s, c, "body", "auto", func(v string) (adapters.BodyMode, bool) {
+	s.bodyModes, err = readPerApp(c, s.mounts, "body", "auto", func(v string) (adapters.BodyMode, bool) {
 		mode := adapters.BodyMode(v)
 		return mode, mode == adapters.BodyAuto || mode == adapters.BodyStream || mode == adapters.BodySpool
 	})

@@ -156,18 +156,21 @@ var perAppForms = map[string]string{
 
 // readPerApp reads VALUE or [HOST]/PREFIX=VALUE.
 func readPerApp[T any](
-	s *settings, c *cli.Context, flag, initial string, parse func(string) (T, bool),
+	c *cli.Context, mounts []mount, flag, initial string, parse func(string) (T, bool),
 ) (perApp[T], error) {
 	p := perApp[T]{}
-	for _, v := range append([]string{initial}, c.StringSlice(flag)...) {
+	for i, v := range append([]string{initial}, c.StringSlice(flag)...) {
 		where, value, one := strings.Cut(v, "=")
 		if !one {
 			where, value = "", v
 		}
 		where = strings.TrimSuffix(where, "/")
 		known := func(m mount) bool { return m.host+m.prefix == where }
-		if one && !slices.ContainsFunc(s.mounts, known) {
+		if one && !slices.ContainsFunc(mounts, known) {
 			return nil, usage("--%s %s: there is no --mount %s/", flag, v, where)
+		}
+		if _, again := p[where]; again && (where != "" || i > 1) {
+			return nil, usage("--%s %s: it is given already", flag, v)
 		}
 		parsed, ok := parse(value)
 		if !ok {
@@ -179,7 +182,7 @@ func readPerApp[T any](
 }
 
 func (s *settings) parsePerApp(c *cli.Context) (err error) {
-	s.trust.hides, err = readPerApp(s, c, "pass-authorization", "when-not-ours", func(v string) (hide, ok bool) {
+	s.trust.hides, err = readPerApp(c, s.mounts, "pass-authorization", "when-not-ours", func(v string) (hide, ok bool) {
 		switch v {
 		case "on":
 			return false, true
@@ -191,7 +194,7 @@ func (s *settings) parsePerApp(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	policies, err := readPerApp(s, c, "on-abort", "abort", func(v string) (*middleware.OnAbort, bool) {
+	policies, err := readPerApp(c, s.mounts, "on-abort", "abort", func(v string) (*middleware.OnAbort, bool) {
 		name, limit, timed := strings.Cut(v, ":")
 		o := &middleware.OnAbort{Log: s.log}
 		var err error

@@ -85,7 +85,7 @@ func TestPHP(t *testing.T) {
 		{"/m/secret.inc", 200, []string{"SCRIPT_NAME=/m/index.php\n"}},
 		{"/m/old.php~", 200, []string{"SCRIPT_NAME=/m/index.php\n"}},
 		{"/m/composer.json", 404, nil},
-		{"/m/.env", 200, []string{"SCRIPT_NAME=/m/index.php\n"}},
+		{"/m/.env", 404, nil},
 		{"/m/code.PHP", 200, []string{"SCRIPT_NAME=/m/index.php\n"}},
 		{"/m/fatal.php", 500, nil},
 	}

@@ -15,8 +15,8 @@ type Told struct {
 }
 
 // Judge is the function Judge for what web servers ask for. A rule about the path is their own matter.
-func (a Told) Judge(answer string) Outcome {
-	return Judge(Attack{Script: a.Script}, strings.ReplaceAll(answer, protectedMark, ""), "")
+func (a Told) Judge(answer, front string) Outcome {
+	return Judge(Attack{Script: a.Script}, strings.ReplaceAll(answer, protectedMark, ""), front)
 }
 
 // A Way is how a web server that resolves nothing fills in variables.

@@ -126,6 +126,9 @@ func TestAttacksOptions(t *testing.T) {
 		{"front controller and files", "/index.php", func(root string) open.AppOptions {
 			return open.AppOptions{Root: root, Script: "index.php", Static: true}
 		}, phpFPM, nil},
+		{"front controller beside scripts", "/index.php", func(root string) open.AppOptions {
+			return open.AppOptions{Root: root, Fallback: "index.php"}
+		}, phpFPM, nil},
 		// Here php-fpm decides what is there, and follows links and opens pipes.
 		{"the folder is elsewhere", "", func(root string) open.AppOptions {
 			return open.AppOptions{Root: root, LocalRoot: root + "/none"}

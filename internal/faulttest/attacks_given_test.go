@@ -87,21 +87,22 @@ type claim struct {
 	language attacks.Language
 	address  func(t *testing.T, root string) string // "" is the folder as "serve" has it
 	root     bool                                   // --root
+	front    string                                 // its front controller
 	ways     [2]attacks.Way                         // over FastCGI, and over SCGI
 	classes  []attacks.Class
 }
 
 // claims: a php-fpm opens what it is told, links and pipes too, and runs no uploads by itself.
 var claims = []claim{
-	{"CGI", attacks.Shell, func(_ *testing.T, root string) string { return "cgi:" + root + "/" }, false,
+	{"CGI", attacks.Shell, func(_ *testing.T, root string) string { return "cgi:" + root + "/" }, false, "",
 		[2]attacks.Way{attacks.ByFilename, attacks.ByRoot}, allClasses},
-	{"files", attacks.Plain, func(_ *testing.T, root string) string { return "static:" + root }, false,
+	{"files", attacks.Plain, func(_ *testing.T, root string) string { return "static:" + root }, false, "",
 		[2]attacks.Way{attacks.ByRawName, attacks.ByPathInfo}, allClasses},
 	{"FastCGI with --root", attacks.PHP, func(t *testing.T, _ string) string {
 		_, socket := peer.PHPFPM(t, "request_terminate_timeout = 10s")
 		return "fcgi+unix://" + socket
-	}, true, [2]attacks.Way{attacks.ByName, attacks.ByRawName}, attacks.Classes},
-	{"serve", attacks.PHP, nil, false, [2]attacks.Way{attacks.ByName, attacks.ByFilename}, allClasses},
+	}, true, "", [2]attacks.Way{attacks.ByName, attacks.ByRawName}, attacks.Classes},
+	{"serve", attacks.PHP, nil, false, "/index.php", [2]attacks.Way{attacks.ByName, attacks.ByFilename}, allClasses},
 }
 
 // handler opens the application.
@@ -144,7 +145,7 @@ func TestAttacksGiven(t *testing.T) {
 						continue // which it cannot say
 					}
 					answer := h.tell(t, a.Vars)
-					assert.Equal(t, attacks.Safe, a.Judge(answer), "%s: %.300q: %.300q", a.Class, a.Vars, answer)
+					assert.Equal(t, attacks.Safe, a.Judge(answer, c.front), "%s: %.300q: %.300q", a.Class, a.Vars, answer)
 				}
 			})
 		}

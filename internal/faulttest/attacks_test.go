@@ -80,7 +80,7 @@ var ownForts = []fort{
 	{"gangway, `--http net`", "the same, read by net/http", attacks.PHP, gangwayPHP(open.ListenOptions{NetHTTP: true}),
 		"",
 		nil, nil},
-	{"gangway serve", "`serve DIR`", attacks.PHP, gangwayServe, "", nil, nil},
+	{"gangway serve", "`serve DIR`, whose front controller is /index.php", attacks.PHP, gangwayServe, "/index.php", nil, nil},
 	{"gangway, CGI", "`bridge --to cgi:DIR/`", attacks.Shell, func(t *testing.T, root string) site {
 		return gangway(t, "cgi:"+root+"/", open.AppOptions{}, guard)
 	}, "", isScript, nil},
