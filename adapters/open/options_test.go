@@ -102,6 +102,8 @@ func TestRule(t *testing.T) {
 		{"a", "scgi://h:1", open.AppOptions{}, "PATH_INFO", false, "the rest of the path"},
 		{"a prefix", "scgi://h:1", open.AppOptions{Prefix: "/x"}, "SCRIPT_NAME", false, "prefix"},
 		{"b", "fcgi://h:1", open.AppOptions{Root: dir}, "SCRIPT_NAME", false, "the path up to the first file beneath " + dir},
+		{"b fallback", "fcgi://h:1", open.AppOptions{Root: dir, Fallback: "a.php"}, "SCRIPT_NAME", false,
+			"the path up to the first file beneath " + dir + ", else fallback"},
 		{"b root", "fcgi://h:1", open.AppOptions{Root: dir}, "DOCUMENT_ROOT", false, "root"},
 		{"c", "fcgi://h:1", open.AppOptions{Root: dir, Script: "a.php"}, "SCRIPT_FILENAME", false, "script"},
 		{"c alone", "fcgi://h:1", open.AppOptions{Script: "/a.php"}, "SCRIPT_FILENAME", false, "script"},
