@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"strings"
 	"text/tabwriter"
 
@@ -16,11 +19,15 @@ import (
 // printExplanation prints what the application of a GET request for the path of --explain would see, and why.
 func (g *gateway) printExplanation() error {
 	g.endHold(false)
-	given := !strings.HasPrefix(g.addresses[0], "http")
-	req, err := newRequest("GET", g.explain)
+	listener, err := open.ParseListener(g.addresses[0])
 	if err != nil {
 		return err
 	}
+	req, err := g.explained(listener)
+	if err != nil {
+		return err
+	}
+	given := !strings.HasPrefix(listener.Scheme, "http")
 	if given {
 		req.Script = adapters.Script{Name: req.Script.PathInfo}
 	}
@@ -48,6 +55,54 @@ func (g *gateway) printExplanation() error {
 	fmt.Fprintf(g.std.out, "%d: no application is asked: a file is sent, %s, %s bytes\n", resp.Status,
 		resp.Header.Get("Content-Type"), resp.Header.Get("Content-Length"))
 	return nil
+}
+
+// explained returns the request of --explain as it would come to the listener.
+func (g *gateway) explained(listener open.Address) (*adapters.Request, error) {
+	scheme, rest, isURL := strings.Cut(g.explain, "://")
+	if !isURL || strings.Contains(scheme, "/") {
+		scheme, rest, isURL = "", g.explain, false
+	}
+	host, path, hasPath := strings.Cut(rest, "/")
+	known := scheme == "" || scheme == "http" || scheme == "https"
+	if !known || host != "" && !adapters.ValidHost(host) || !hasPath && !isURL {
+		return nil, usage("--explain %s: write /PATH, HOST/PATH or http://HOST/PATH", g.explain)
+	}
+	req, err := newRequest("GET", "/"+path)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(listener.Scheme, "http") {
+		req.Scheme = cmp.Or(scheme, listener.Scheme)
+		reach(req, listener)
+	}
+	req.Host, req.Scheme = cmp.Or(host, req.Host), cmp.Or(scheme, req.Scheme)
+	req.NameServer(g.listener.NamesOf(listener))
+	return req, nil
+}
+
+// reach says what a client on this host would, and the ends of its connection, if it goes by the listener's address.
+func reach(req *adapters.Request, listener open.Address) {
+	if listener.Network != "tcp" {
+		req.Remote, req.Local = adapters.Endpoint{}, adapters.Endpoint{}
+		return
+	}
+	host, port, _ := net.SplitHostPort(listener.Target)
+	usual := map[string]string{"http": "80", "https": "443"}[req.Scheme]
+	if port == "0" { // any
+		port = usual
+	}
+	req.Local.Port = port
+	switch ip, err := netip.ParseAddr(host); {
+	case host == "" || err == nil && ip.IsUnspecified():
+		host = req.Host
+	case err == nil:
+		req.Remote.Addr, req.Local.Addr = host, host
+	}
+	req.Host = net.JoinHostPort(host, port)
+	if port == usual {
+		req.Host = strings.TrimSuffix(req.Host, ":"+port)
+	}
 }
 
 // errExplained says that the request has reached an application, and was explained there.

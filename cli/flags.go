@@ -61,8 +61,8 @@ func listenerFlags() []cli.Flag {
 		&cli.StringFlag{Name: "auth-realm", Category: requests, Value: "gangway", Usage: "`NAME` of what passwords protect"},
 		&cli.StringSliceFlag{Name: "sendfile", Category: requests, Usage: "`DIR` whose files X-Sendfile may name"},
 		&cli.StringSliceFlag{Name: "accel", Category: requests, Usage: "`/PREFIX=DIR` for X-Accel-Redirect"},
-		&cli.StringFlag{Name: "explain", Category: requests, Usage: "print which variables a request for `PATH` gets and " +
-			"why, and exit"},
+		&cli.StringFlag{Name: "explain", Category: requests, Usage: "print which variables a request for `/PATH`, " +
+			"HOST/PATH or http://HOST/PATH gets and why, and exit"},
 
 		&cli.StringFlag{Name: "access-log", Category: "Logs", Usage: "`FILE`, or - for standard output"},
 		&cli.StringFlag{Name: "log-format", Category: "Logs", Value: "text", Usage: "`text|json` on standard error"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -49,8 +50,27 @@ type application interface {
 	Close(ctx context.Context) error
 }
 
-// run serves until a signal ends it, or something that cannot be mended.
-func (g *gateway) run() (err error) {
+// run is live, whose error becomes a record of a log in JSON.
+func (g *gateway) run() error {
+	err := g.live()
+	if err != nil && g.json != nil {
+		g.log.Error(oneLine(err.Error()))
+		return &failure{codeOf(err), nil}
+	}
+	return err
+}
+
+// tell prints a line that programs wait for, whatever the level of the log.
+func (g *gateway) tell(line string) {
+	if g.json == nil {
+		fmt.Fprintln(g.std.err, line)
+		return
+	}
+	g.json.Handle(context.Background(), slog.NewRecord(time.Now(), slog.LevelInfo, line, 0))
+}
+
+// live serves until a signal ends it, or something that cannot be mended.
+func (g *gateway) live() (err error) {
 	g.notifier = sdnotify.Take()
 	if g.predecessor, err = findPredecessor(); err != nil {
 		return err
@@ -89,10 +109,10 @@ func (g *gateway) serve(signals *signalled) error {
 	}
 	for _, l := range g.listeners {
 		if l == g.statusListener {
-			fmt.Fprintf(g.std.err, "status on %s\n", l)
+			g.tell(fmt.Sprintf("status on %s", l))
 			continue
 		}
-		fmt.Fprintf(g.std.err, "listening on %s\n", l)
+		g.tell(fmt.Sprintf("listening on %s", l))
 	}
 	g.ready()
 	alive, stopWatch := context.WithCancel(context.Background())

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,6 +166,9 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// listening is what is printed when a listener is ready, as text or JSON.
+var listening = regexp.MustCompile(`^(?:{.*"msg":")?listening on ([^"]+)`)
+
 // read collects the standard error until its end, and then waits for the process.
 func (r *running) read(diag io.Reader) {
 	defer close(r.done)
@@ -173,8 +177,8 @@ func (r *running) read(diag io.Reader) {
 		r.mu.Lock()
 		fmt.Fprintln(&r.diag, lines.Text())
 		r.mu.Unlock()
-		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
-			r.lines <- url
+		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+			r.lines <- m[1]
 		}
 	}
 	r.cmd.Wait()

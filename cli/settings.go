@@ -24,6 +24,7 @@ import (
 // settings are what the flags of serve and bridge say.
 type settings struct {
 	log       *slog.Logger
+	json      slog.Handler                   // of all that is printed; nil if that is text
 	app       open.AppOptions                // for every application
 	endHold   func(drop bool) (dropped bool) // of what applications log
 	mounts    []mount
@@ -38,7 +39,7 @@ type settings struct {
 	auth      []adapters.Middleware
 	sendfile  *middleware.Sendfile // nil is off
 	grace     time.Duration
-	explain   string // the path; empty is off
+	explain   string // what is asked for; empty is off
 	statusURL string
 	counters  *status.Status // nil without statusURL
 }
@@ -52,7 +53,7 @@ func newSettings(c *cli.Context, std streams) (*settings, error) {
 	s := &settings{accessLog: c.String("access-log"), grace: c.Duration("grace"), explain: c.String("explain")}
 	var err error
 	for _, parse := range []func() error{
-		func() error { s.log, err = newLogger(c, std); return err },
+		func() error { return s.parseLog(c, std) },
 		func() error { return s.parseStatus(c) },
 		func() error { s.limits, err = newLimits(c.StringSlice("limit")); return err },
 		func() error { s.app, err = appOptions(c); return err },
@@ -69,9 +70,6 @@ func newSettings(c *cli.Context, std streams) (*settings, error) {
 			return nil, err
 		}
 	}
-	if s.explain != "" && s.explain[0] != '/' {
-		return nil, usage("--explain %s: a path begins with a slash", s.explain)
-	}
 	if s.grace < 0 {
 		return nil, usage("--grace %v: a time cannot be negative", s.grace)
 	}
@@ -81,25 +79,31 @@ func newSettings(c *cli.Context, std streams) (*settings, error) {
 	return s, nil
 }
 
-// newLogger returns the log of this process on standard error, which also becomes the default one.
-func newLogger(c *cli.Context, std streams) (*slog.Logger, error) {
+// parseLog makes the log of this process on standard error, which also becomes the default one.
+func (s *settings) parseLog(c *cli.Context, std streams) error {
 	var o slog.HandlerOptions
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
-		return nil, usage("--log-level %s: there are debug, info, warn and error", c.String("log-level"))
+		return usage("--log-level %s: there are debug, info, warn and error", c.String("log-level"))
 	}
 	o.Level = level
-	var log *slog.Logger
+	o.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindDuration {
+			a.Value = slog.StringValue(a.Value.Duration().String()) // JSON has nanoseconds else
+		}
+		return a
+	}
 	switch format := c.String("log-format"); format {
 	case "text":
-		log = slog.New(slog.NewTextHandler(std.err, &o))
+		s.log = slog.New(slog.NewTextHandler(std.err, &o))
 	case "json":
-		log = slog.New(slog.NewJSONHandler(std.err, &o))
+		s.json = slog.NewJSONHandler(std.err, &o)
+		s.log = slog.New(s.json)
 	default:
-		return nil, usage("--log-format %s: there are text and json", format)
+		return usage("--log-format %s: there are text and json", format)
 	}
-	slog.SetDefault(log)
-	return log, nil
+	slog.SetDefault(s.log)
+	return nil
 }
 
 // appOptions reads the flags that hold for every application.

@@ -27,7 +27,7 @@ type httpServer struct {
 
 func newHTTPServer(a Address, h adapters.Handler, o ListenOptions) (*httpServer, error) {
 	frontend := &adapters.HTTPFrontend{
-		Handler: h, Log: o.Log, Reporter: o.Reporter, ServerNames: o.serverNames(a), MaxStderr: o.Limits.MaxStderr,
+		Handler: h, Log: o.Log, Reporter: o.Reporter, ServerNames: o.NamesOf(a), MaxStderr: o.Limits.MaxStderr,
 	}
 	s := &httpServer{conns: newNetConns(&o)}
 	s.Server = http.Server{

@@ -12,8 +12,8 @@ import (
 	"github.com/gangway-go/gangway/internal/proxyproto"
 )
 
-// serverNames returns the names of the server at a.
-func (o *ListenOptions) serverNames(a Address) []string {
+// NamesOf returns the names of the server at a: ServerNames, or what stands in their place.
+func (o *ListenOptions) NamesOf(a Address) []string {
 	if len(o.ServerNames) > 0 || a.Network != "tcp" {
 		return o.ServerNames
 	}

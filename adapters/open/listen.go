@@ -205,7 +205,7 @@ type http1Server struct {
 
 func newHTTP1Server(http2 *httpServer, a Address, h adapters.Handler, o ListenOptions) *http1Server {
 	s := &http1Server{http2: http2, handed: &handedConns{conns: make(chan net.Conn), closed: make(chan struct{})}}
-	s.Handler, s.Log, s.Reporter, s.ServerNames = h, o.Log, o.Reporter, o.serverNames(a)
+	s.Handler, s.Log, s.Reporter, s.ServerNames = h, o.Log, o.Reporter, o.NamesOf(a)
 	l := o.Limits
 	s.HeaderTimeout, s.IdleTimeout = l.HeaderTimeout, l.IdleTimeout
 	s.BodyTimeout, s.WriteTimeout = l.BodyTimeout, l.WriteTimeout
