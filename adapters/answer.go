@@ -54,6 +54,14 @@ func LogFailure(ctx context.Context, log *slog.Logger, err error) {
 	log.Log(ctx, level, "request failed", "status", status, "error", err)
 }
 
+// LoggedURI returns what a log of failures has of a target: its first 2,000 bytes, for one may be too long.
+func LoggedURI(uri string) string {
+	if len(uri) > 2000 {
+		return uri[:2000] + "..."
+	}
+	return uri
+}
+
 // Failure returns the response to a request that failed with err: nothing in it is about the inside of the gateway, but
 // what an [*Incident] says.
 func Failure(err error) *Response {

@@ -184,6 +184,12 @@ func TestLogFailure(t *testing.T) {
 	}
 }
 
+func TestLoggedURI(t *testing.T) {
+	assert.Equal(t, "/x", adapters.LoggedURI("/x"))
+	assert.Equal(t, strings.Repeat("x", 2000), adapters.LoggedURI(strings.Repeat("x", 2000)))
+	assert.Equal(t, strings.Repeat("x", 2000)+"...", adapters.LoggedURI(strings.Repeat("x", 2001)))
+}
+
 func TestAnswerRefusesOddResponses(t *testing.T) {
 	for name, resp := range map[string]*adapters.Response{
 		"no status":      {Body: adapters.NoBody},

@@ -129,7 +129,7 @@ func (x *exchange) fail(err error) {
 func ErrorText(status int) string { return strconv.Itoa(status) + " " + http.StatusText(status) + "\n" }
 
 func (x *exchange) logError(err error) {
-	LogFailure(x.r.Context(), x.diag.Logger().With("method", x.r.Method, "uri", x.r.RequestURI), err)
+	LogFailure(x.r.Context(), x.diag.Logger().With("method", x.r.Method, "uri", LoggedURI(x.r.RequestURI)), err)
 }
 
 // writeHeader writes the response header. It tells an HTTP/1.1 client that the connection ends with an answer that

@@ -114,7 +114,9 @@ func call(c *cli.Context, std streams) error {
 
 // ask sends the request and prints the answer.
 func (x *caller) ask(ctx context.Context, app *open.App, req *adapters.Request) error {
-	req.Stderr = x.std.err
+	diag := &lines{Writer: x.std.err}
+	defer diag.end()
+	req.Stderr = diag
 	if x.include {
 		req.Informational = x.printHeader
 	}
@@ -172,6 +174,25 @@ func (x *caller) printBody(ctx context.Context, req *adapters.Request, resp *ada
 		return x.failed(ctx, fmt.Errorf("%w: %d bytes instead of %d", adapters.ErrTruncated, n, length))
 	}
 	return nil
+}
+
+// A lines ends the last line of what is written to it.
+type lines struct {
+	io.Writer
+	open bool
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	if len(b) > 0 {
+		l.open = b[len(b)-1] != '\n'
+	}
+	return l.Writer.Write(b)
+}
+
+func (l *lines) end() {
+	if l.open {
+		l.Write([]byte("\n"))
+	}
 }
 
 // An output tells its own errors from those of what is written to it.

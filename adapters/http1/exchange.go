@@ -134,7 +134,7 @@ func (x *exchange) fail(err error) {
 	if !x.sent {
 		err = x.c.s.Reporter.Report(&x.req, err)
 	}
-	adapters.LogFailure(&x.ctx, x.diag.Logger().With("method", x.req.Method, "uri", x.req.URI), err)
+	adapters.LogFailure(&x.ctx, x.diag.Logger().With("method", x.req.Method, "uri", adapters.LoggedURI(x.req.URI)), err)
 	status := adapters.StatusOf(err)
 	if status == adapters.StatusClientGone {
 		x.keep = false
