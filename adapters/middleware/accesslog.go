@@ -22,8 +22,8 @@ import (
 //
 // (which is one line). The status is what the client got: for an error [adapters.StatusOf] it, 499 if the client had
 // gone; then the size is "-". time is in seconds, backend and attempts are the [adapters.Trace]'s. The last field says
-// how the response ended: complete, truncated by the application, aborted by the client, or error. The user is the one
-// who was authenticated, here or by the web server before.
+// how the response ended: complete, truncated by the application, aborted by the client or the end of gangway, or
+// error. The user is the one who was authenticated, here or by the web server before.
 //
 // Quotes, backslashes, control bytes and bytes beyond ASCII are written as \xHH, as nginx does, and so are blanks
 // outside of quotes: a client cannot forge a line or a field. Each line is one Write; there is only one at a time. When
