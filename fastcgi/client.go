@@ -3,6 +3,7 @@ package fastcgi
 import (
 	"cmp"
 	"context"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -26,7 +27,9 @@ const (
 // once it is in use. It is safe for concurrent use. Close it when it is no longer needed.
 //
 // A connection carries one request at a time and is kept for further ones. But a php-fpm worker, or a program on
-// libfcgi, serves nobody else as long as it has a connection, used or not; so connections are not kept for long.
+// libfcgi, serves nobody else as long as it has a connection, used or not; so connections are not kept for long. And an
+// application may close a kept connection at any moment, php-fpm behind pm.max_requests; so a request that cannot be
+// sent twice, such as any POST, gets one of its own.
 //
 // A request is sent a second time, on a new connection, if its connection broke before any byte of the response came,
 // and either nothing was written, or the method is idempotent and Request.Body is nil, empty or an io.Seeker.
@@ -123,9 +126,15 @@ func (c *Client) aborted(delta int) {
 	}
 }
 
+// replayable reports whether req can be sent twice.
+func replayable(req *adapters.Request) bool {
+	_, seeks := req.Body.(io.Seeker)
+	return req.Idempotent() && (!req.HasBody() || seeks) && req.Role != adapters.Filter
+}
+
 // ask sends req, and sends it again if that is safe.
 func (c *Client) ask(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
-	resp, x, err := c.try(ctx, req, false)
+	resp, x, err := c.try(ctx, req, !replayable(req))
 	if err != nil && x != nil && x.repeatable() {
 		resp, _, err = c.try(ctx, x.req, true)
 	}
@@ -139,7 +148,7 @@ func (c *Client) try(ctx context.Context, req *adapters.Request, fresh bool) (*a
 		return nil, nil, err
 	}
 	req.Trace.Mark(adapters.Assigned)
-	x := &exchange{c: c, conn: cn, ctx: ctx, req: req}
+	x := &exchange{c: c, conn: cn, ctx: ctx, req: req, keep: c.KeepConn >= 0 && replayable(req)}
 	if err := x.start(); err != nil {
 		return nil, x, err
 	}

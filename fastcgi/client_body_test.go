@@ -108,7 +108,7 @@ func TestClientLargeBody(t *testing.T) {
 		assert.Equal(t, fmt.Sprint(len(whole)), resp.Header.Get("X"))
 		assert.True(t, whole == got)
 	}
-	assert.Equal(t, 1, a.connections())
+	assert.Equal(t, 3, a.connections())
 }
 
 // TestClientEarlyAnswer: a response that comes before the body was read is complete, whatever becomes of the body.

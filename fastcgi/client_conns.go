@@ -33,13 +33,19 @@ var errClosed = errors.New("the client was closed")
 type connPool struct {
 	mu      sync.Mutex
 	closed  bool
-	open    int          // connections, and those being opened
-	idle    []*conn      // the last one is taken first
-	fresh   []*conn      // nothing came from them yet
-	pinned  []*conn      // their request was aborted, and the application is silent
-	waiting []chan *conn // take a connection, or nil to open one; closed with the Client
-	timer   *time.Timer  // looks at idle
-	wake    time.Time    // when it does; zero if it is not set
+	open    int     // connections, and those being opened
+	idle    []*conn // the last one is taken first
+	fresh   []*conn // nothing came from them yet
+	pinned  []*conn // their request was aborted, and the application is silent
+	waiting []turn
+	timer   *time.Timer // looks at idle
+	wake    time.Time   // when it does; zero if it is not set
+}
+
+// A turn is a request that waits. Its channel gets a connection, or nil to open one, and is closed with the Client.
+type turn struct {
+	ch    chan *conn
+	fresh bool // it must open one
 }
 
 // A conn is one connection to the application.
@@ -109,19 +115,19 @@ func (c *Client) admit(ctx context.Context, fresh bool) (*conn, error) {
 		p.mu.Unlock()
 		return nil, c.busy(why)
 	}
-	turn := make(chan *conn, 1)
-	p.waiting = append(p.waiting, turn)
+	t := turn{make(chan *conn, 1), fresh}
+	p.waiting = append(p.waiting, t)
 	p.mu.Unlock()
-	return c.await(ctx, turn)
+	return c.await(ctx, t.ch)
 }
 
-func (c *Client) await(ctx context.Context, turn chan *conn) (*conn, error) {
+func (c *Client) await(ctx context.Context, ch chan *conn) (*conn, error) {
 	wait := cmp.Or(c.Wait, clientWait)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	var err error
 	select {
-	case cn, ok := <-turn:
+	case cn, ok := <-ch:
 		if !ok {
 			return nil, c.fault(opDial, fmt.Errorf("%w: %w", adapters.ErrUnreachable, errClosed))
 		}
@@ -131,21 +137,21 @@ func (c *Client) await(ctx context.Context, turn chan *conn) (*conn, error) {
 	case <-ctx.Done():
 		err = c.fault(opRequest, context.Cause(ctx))
 	}
-	c.leave(turn)
+	c.leave(ch)
 	return nil, err
 }
 
 // leave gives up a turn, and passes on what came in the last moment.
-func (c *Client) leave(turn chan *conn) {
+func (c *Client) leave(ch chan *conn) {
 	p := &c.conns
 	p.mu.Lock()
-	if i := slices.Index(p.waiting, turn); i >= 0 {
+	if i := slices.IndexFunc(p.waiting, func(t turn) bool { return t.ch == ch }); i >= 0 {
 		p.waiting = slices.Delete(p.waiting, i, i+1)
 		p.mu.Unlock()
 		return
 	}
 	p.mu.Unlock()
-	switch cn, ok := <-turn; {
+	switch cn, ok := <-ch; {
 	case cn != nil:
 		c.put(cn)
 	case ok:
@@ -230,12 +236,12 @@ func (c *Client) put(cn *conn) {
 	p := &c.conns
 	p.mu.Lock()
 	switch {
-	case p.closed || now.Sub(cn.opened) >= c.keepConn() || c.crowded(now):
+	case p.closed || now.Sub(cn.opened) >= c.keepConn() || c.crowded(now) || len(p.waiting) > 0 && p.waiting[0].fresh:
 		p.mu.Unlock()
 		c.discard(cn)
 		return
 	case len(p.waiting) > 0:
-		p.waiting[0] <- cn
+		p.waiting[0].ch <- cn
 		p.waiting = slices.Delete(p.waiting, 0, 1)
 	default:
 		cn.idleSince = now
@@ -261,7 +267,7 @@ func (c *Client) release() {
 		p.open--
 		return
 	}
-	p.waiting[0] <- nil
+	p.waiting[0].ch <- nil
 	p.waiting = slices.Delete(p.waiting, 0, 1)
 }
 
@@ -340,8 +346,8 @@ func (c *Client) closeConns() {
 	p.closed = true
 	idle := p.idle
 	p.idle = nil
-	for _, turn := range p.waiting {
-		close(turn)
+	for _, t := range p.waiting {
+		close(t.ch)
 	}
 	p.waiting = nil
 	for _, cn := range p.pinned {

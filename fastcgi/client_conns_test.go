@@ -150,6 +150,28 @@ func TestClientTakesNewest(t *testing.T) {
 	assert.Equal(t, []int{1, 2, 3, 3, 3, 3}, served)
 }
 
+// TestClientWaitsForANewConnection: a connection that becomes free is closed if who waits longest needs a new one.
+func TestClientWaitsForANewConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		c, a, stop := pipes(t, gated(gate))
+		defer stop()
+		c.MaxConns, c.KeepConn = 1, time.Minute
+		body := held(t, c, 1)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			resp, err := c.Serve(t.Context(), post(strings.NewReader("body"), 4))
+			require.NoError(t, err)
+			finish(t, resp.Body)
+		})
+		synctest.Wait()
+		close(gate)
+		finish(t, body...)
+		wg.Wait()
+		assert.Equal(t, 2, a.connections())
+	})
+}
+
 func TestClientMaxConns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})

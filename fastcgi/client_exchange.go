@@ -26,6 +26,7 @@ type exchange struct {
 	conn *conn
 	ctx  context.Context
 	req  *adapters.Request
+	keep bool        // the connection may carry another request afterwards
 	stop func() bool // ends the watching of ctx; nil before it begins
 
 	// The reader's.
@@ -195,7 +196,7 @@ func (x *exchange) complete() error {
 		return err
 	}
 	x.err = io.EOF
-	x.reusable = x.in.empty()
+	x.reusable = x.keep && x.in.empty()
 	state := x.sending
 	if state == writesEnd {
 		x.heir = true

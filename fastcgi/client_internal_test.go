@@ -43,7 +43,7 @@ func TestClientRequestIDs(t *testing.T) {
 	}()
 	cn := &conn{Conn: sockio.New(near), opened: time.Now(), id: 30}
 	for range 4 {
-		x := &exchange{c: c, conn: cn, ctx: t.Context(), req: &adapters.Request{Method: "GET"}}
+		x := &exchange{c: c, conn: cn, ctx: t.Context(), req: &adapters.Request{Method: "GET"}, keep: true}
 		require.NoError(t, x.start())
 		_, err := x.response()
 		require.NoError(t, err)

@@ -186,8 +186,12 @@ func TestClientPHPEndsWorkers(t *testing.T) {
 	f := startPHP(t, 2, "pm.max_requests = 5", map[string]string{"hello.php": `echo "hello";`})
 	c := f.client()
 	c.KeepConn = time.Hour
-	for range 200 {
-		wantHello(t, c, f.get("hello.php", ""))
+	for i := range 400 {
+		req := f.get("hello.php", "")
+		if i%2 == 1 {
+			req.Method, req.Body, req.ContentLength = "POST", strings.NewReader("a=b"), 3
+		}
+		wantHello(t, c, req)
 	}
 }
 

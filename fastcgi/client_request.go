@@ -37,7 +37,7 @@ func (x *exchange) appendHead(dst []byte) ([]byte, error) {
 		return dst, fmt.Errorf("%w: no data for a filter", adapters.ErrBadRequest)
 	}
 	begin := wire.BeginRequest{Role: wire.RoleResponder + wire.Role(req.Role)}
-	if x.c.KeepConn >= 0 {
+	if x.keep {
 		begin.Flags = wire.FlagKeepConn
 	}
 	dst, err := x.appendParams(begin.Append(dst, id))

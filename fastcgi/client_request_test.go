@@ -79,6 +79,43 @@ func TestClientKeepsNoConnection(t *testing.T) {
 	assert.Equal(t, 2, a.connections())
 }
 
+// TestClientSendsOnceOnANewConnection: what cannot be sent twice does not meet the end of a kept connection.
+func TestClientSendsOnceOnANewConnection(t *testing.T) {
+	flags := make(chan byte, 1)
+	c, a := listen(t, func(p *peer) {
+		for {
+			r, ok := p.request()
+			if !ok {
+				return
+			}
+			flags <- r.flags
+			p.say(response(r.id, hello))
+		}
+	})
+	c.KeepConn, c.MaxConns = time.Minute, 1
+	put := func(body io.Reader) *adapters.Request {
+		req := post(body, 4)
+		req.Method = "PUT"
+		return req
+	}
+	for i, tt := range []struct {
+		req  *adapters.Request
+		keep byte
+		conn int
+	}{
+		{get(), 1, 1},
+		{get(), 1, 1},
+		{post(strings.NewReader("body"), 4), 0, 2},
+		{put(strings.NewReader("body")), 1, 3},
+		{put(io.MultiReader(strings.NewReader("body"))), 0, 4},
+		{get(), 1, 5},
+	} {
+		wantHello(t, c, tt.req)
+		assert.Equal(t, tt.keep, <-flags, i)
+		assert.Equal(t, tt.conn, a.connections(), i)
+	}
+}
+
 func TestClientVariables(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -212,7 +249,7 @@ func TestClientBodyInMemory(t *testing.T) {
 		assert.Equal(t, "4 abcd", got)
 	}
 	assert.Len(t, r.writes, len(bodies), "the body rides in the first write")
-	assert.Equal(t, 1, a.connections())
+	assert.Equal(t, len(bodies), a.connections())
 }
 
 func TestClientSpoolsBodyOfUnknownLength(t *testing.T) {
