@@ -161,19 +161,16 @@ type requestBody struct {
 	left    int64 // bytes to come; below 0 is unknown
 }
 
-// maxDrain is how much of a body nobody wants may come behind the answer for the connection to be kept.
-const maxDrain = 256 << 10
-
 func (b *requestBody) init(r *http.Request, rc *http.ResponseController) {
 	b.body, b.rc, b.left, b.idle.L = r.Body, rc, r.ContentLength, &b.mu
 	b.http1 = r.ProtoMajor == 1
 }
 
-// outlasts reports whether more of the body is to come than a server should read for nothing.
+// outlasts reports whether more of the body is to come.
 func (b *requestBody) outlasts() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.ended && (b.left < 0 || b.left > maxDrain)
+	return !b.ended && b.left != 0
 }
 
 // Read reads the body. There is one reader at a time.
@@ -221,8 +218,9 @@ func (b *requestBody) took(n int, err error) {
 }
 
 // shut ends the reading of the body. With drain it reads on for a moment: a client that is still sending would not see
-// the answer if the connection were reset, and a short rest lets the connection be kept. Net/http must not do that:
-// with EnableFullDuplex it then reads from the connection twice at once, and panics.
+// the answer if the connection were reset. Net/http must not do that: with EnableFullDuplex it then reads from the
+// connection twice at once, and panics. Behind a ResponseWriter that hides net/http's, by which alone a Read can be
+// ended, there is neither a full duplex nor a waiting.
 func (b *requestBody) shut(drain bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -236,7 +234,9 @@ func (b *requestBody) shut(drain bool) {
 		b.rc.Flush()
 		deadline = time.Now().Add(drainTime)
 	}
-	b.rc.SetReadDeadline(deadline) // net/http sets it anew for the next request
+	if b.rc.SetReadDeadline(deadline) != nil { // net/http sets it anew for the next request
+		return
+	}
 	for b.reading {
 		b.idle.Wait()
 	}

@@ -244,6 +244,17 @@ var hopByHop = []string{
 	"Connection", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
+// notInTrailer are the other fields that frame or route a message, say who may see it or what its content is.
+var notInTrailer = []string{
+	"Content-Length", "Host", "Expect", "Authorization", "Cookie", "Content-Type", "Content-Encoding", "Content-Range",
+}
+
+// TrailerAllowed reports whether a field called name may stand in a trailer section, RFC 9110 6.5.1.
+func TrailerAllowed(name string) bool {
+	is := func(other string) bool { return EqualName(other, name) }
+	return !slices.ContainsFunc(hopByHop, is) && !slices.ContainsFunc(notInTrailer, is)
+}
+
 // endToEnd are fields, and beginnings of fields with "-", that are for all recipients.
 var endToEnd = []string{
 	"Authorization", "Cache-Control", "Content-", "Cookie", "Forwarded", "Host", "X-Forwarded-", "X-Real-Ip",

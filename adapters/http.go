@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -76,7 +78,9 @@ func (x *exchange) start() error {
 	if x.req.Body != nil {
 		x.body.init(x.r, &x.rc)
 		x.req.Body = &x.body
-		x.req.Trailer = func() Header { return HeaderFrom(x.r.Trailer) }
+		x.req.Trailer = func() Header {
+			return slices.DeleteFunc(HeaderFrom(x.r.Trailer), func(f Field) bool { return !TrailerAllowed(f.Name) })
+		}
 	}
 	return nil
 }
@@ -98,12 +102,15 @@ func (x *exchange) informational(status int, h Header) error {
 	if client.Err() != nil {
 		return ErrAborted
 	}
+	outer := maps.Clone(header) // of handlers in front
+	clear(header)
 	addHeader(header, StripHopByHop(h))
 	x.w.WriteHeader(status)
 	if client.Err() != nil { // HTTP/2 may not have sent the header yet, and is still reading it
 		return ErrAborted
 	}
 	clear(header)
+	maps.Copy(header, outer)
 	return nil
 }
 
@@ -133,7 +140,7 @@ func (x *exchange) logError(err error) {
 }
 
 // writeHeader writes the response header. It tells an HTTP/1.1 client that the connection ends with an answer that
-// comes before much of the body.
+// comes before the end of the body: what is late would be the next request.
 func (x *exchange) writeHeader(status int) {
 	if x.r.ProtoMajor == 1 && x.body.body != nil && x.body.outlasts() {
 		x.w.Header().Set("Connection", "close")
@@ -177,7 +184,7 @@ func (x *exchange) answer(resp *Response) {
 	}
 	if resp.Trailer != nil {
 		for _, f := range resp.Trailer() {
-			if f.sendable() {
+			if f.sendable() && TrailerAllowed(f.Name) {
 				header.Add(http.TrailerPrefix+f.Name, f.Value)
 			}
 		}
@@ -232,7 +239,7 @@ func (x *exchange) upgrade(resp *Response) {
 		Read([]byte) (int, error)
 		Write([]byte) (int, error)
 	})
-	if !ok || x.r.ProtoMajor != 1 || x.r.ProtoMinor == 0 {
+	if !ok || x.r.ProtoMajor != 1 || x.r.ProtoMinor == 0 || !x.req.Header.Has("Upgrade") {
 		x.fail(ErrUpgrade)
 		return
 	}
@@ -244,9 +251,9 @@ func (x *exchange) upgrade(resp *Response) {
 	defer conn.Close()
 	conn.SetDeadline(time.Time{})
 	KeepAlive(conn) // both ends may be silent for ever
-	head := []byte("HTTP/1.1 101 Switching Protocols\r\n")
+	head := []byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n")
 	for _, f := range resp.Header {
-		if f.sendable() {
+		if f.sendable() && !EqualName(f.Name, "Connection") {
 			head = append(append(append(append(head, f.Name...), ": "...), f.Value...), "\r\n"...)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"math"
 	"net/http"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -256,17 +255,10 @@ func (b *body) readTrailer() error {
 		if err != nil {
 			return err
 		}
-		if !notInTrailer(name) {
+		if adapters.TrailerAllowed(name) {
 			b.trailer = append(b.trailer, adapters.Field{Name: name, Value: value})
 		}
 	}
-}
-
-func notInTrailer(name string) bool {
-	return hopByHop(name) || slices.ContainsFunc([]string{
-		"Content-Length", "Host", "Expect", "Authorization", "Proxy-Authorization", "Cookie", "Content-Type",
-		"Content-Encoding", "Content-Range",
-	}, func(n string) bool { return adapters.EqualName(n, name) })
 }
 
 // Limits on what is read for nobody, so that the client sees the answer and the connection can be kept.

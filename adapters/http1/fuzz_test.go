@@ -130,7 +130,7 @@ func describe(req *adapters.Request, body []byte, trailer adapters.Header) strin
 	if req.URI != "*" && req.Script.PathInfo == "" {
 		req.Script.PathInfo = "/"
 	}
-	trailer = slices.DeleteFunc(trailer, func(f adapters.Field) bool { return notInTrailer(f.Name) })
+	trailer = slices.DeleteFunc(trailer, func(f adapters.Field) bool { return !adapters.TrailerAllowed(f.Name) })
 	return fmt.Sprintf("%s %s %s %s %q %s %q trailer %s", req.Method, req.URI, req.Path(), req.Host, req.Query, fields(req.Header), body, fields(trailer))
 }
 

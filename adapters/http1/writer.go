@@ -333,7 +333,7 @@ func (w *writer) prepend(size int) int {
 func appendEnd(b []byte, trailer adapters.Header) []byte {
 	b = append(b, "0\r\n"...)
 	for _, f := range trailer {
-		if !notInTrailer(f.Name) {
+		if adapters.TrailerAllowed(f.Name) {
 			b = appendField(b, f)
 		}
 	}

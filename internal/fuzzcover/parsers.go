@@ -4,8 +4,8 @@ package main
 var parsers = []parserCode{
 	// What clients and web servers send.
 	{"adapters/http1", "FuzzAgainstNetHTTP", []string{
-		"head.go", "body.go:begin next nextChunk parseChunkSize validExtensions skipBlank tokenLen quotedLen readTrailer " +
-			"notInTrailer", "conn.go:readHead notHTTP longLine"}},
+		"head.go", "body.go:begin next nextChunk parseChunkSize validExtensions skipBlank tokenLen quotedLen readTrailer",
+		"conn.go:readHead notHTTP longLine"}},
 	{"adapters", "FuzzCanonicalPath", []string{"path.go:CanonicalPath cleanPath joinSegments hasDotSegment ambiguous " +
 		"HiddenPath EncodedSeparator"}},
 	{"adapters", "FuzzWindowsAlias", []string{"path.go:windowsAlias"}},
