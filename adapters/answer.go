@@ -99,7 +99,7 @@ func (a *answerWriter) release() {
 
 // ask has h answer; err is also what panics.
 func (a *answerWriter) ask(ctx context.Context, h Handler, req *Request) (err error) {
-	defer recovered(&err)
+	defer Recovered(&err)
 	resp, err := h.Serve(ctx, req)
 	if err != nil {
 		return err
@@ -107,8 +107,9 @@ func (a *answerWriter) ask(ctx context.Context, h Handler, req *Request) (err er
 	return a.answer(req, resp)
 }
 
-// recovered is deferred by what may call an application: a panic becomes its error.
-func recovered(err *error) {
+// Recovered is deferred by what calls a Handler or reads a Body in a goroutine of its own, where a panic would end the
+// program: it becomes the error.
+func Recovered(err *error) {
 	switch v := recover(); v {
 	case nil:
 	case http.ErrAbortHandler:

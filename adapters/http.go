@@ -193,7 +193,7 @@ func (x *exchange) answer(resp *Response) {
 
 // copy is Copy; err is also what panics, for net/http would let that look like the end of a response of HTTP/1.0.
 func (x *exchange) copy(body io.Reader) (n int64, err error) {
-	defer recovered(&err)
+	defer Recovered(&err)
 	return Copy(x.w, body)
 }
 

@@ -86,6 +86,24 @@ func FuzzCanonicalPath(f *testing.F) {
 	})
 }
 
+// What took the place of a path that was sent with an encoded slash was not sent with one.
+func TestRequestEncodedSeparator(t *testing.T) {
+	for _, tt := range []struct {
+		uri, name, info string
+		want            bool
+	}{
+		{"/a%2Fb", "", "/a/b", true},
+		{"/a%2Fb?q", "/a", "/b", true},
+		{"/m/a%5Cb", "/m", `/a\b`, true},
+		{"/a%2Fb", "", "/index.html", false},
+		{"/x%2F..%2Fa.php", "", "/a.php", true},
+		{"/ab?c%2Fd", "", "/ab", false},
+	} {
+		req := &Request{URI: tt.uri, Script: Script{Name: tt.name, PathInfo: tt.info}}
+		assert.Equal(t, tt.want, req.EncodedSeparator(), "%s %s%s", tt.uri, tt.name, tt.info)
+	}
+}
+
 func TestEncodedSeparator(t *testing.T) {
 	for uri, want := range map[string]bool{
 		"/a%2Fb": true, "/a%2fb": true, "/a%5Cb": true, "/%5c": true, "/a%20%2F": true,

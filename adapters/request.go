@@ -55,6 +55,17 @@ func (r *Request) WithPath(path, query string) *Request {
 	return &c
 }
 
+// EncodedSeparator reports whether the path was sent with %2F or %5C. One that took its place ([Rewrite], a local
+// redirect, what a web server made of it) was not.
+func (r *Request) EncodedSeparator() bool {
+	if !EncodedSeparator(r.URI) {
+		return false
+	}
+	raw, _, _ := strings.Cut(r.URI, "?")
+	sent, err := CanonicalPath(raw)
+	return err != nil || sent == r.Path()
+}
+
 // HasBody reports whether a message-body may follow.
 func (r *Request) HasBody() bool { return r.Body != nil && r.ContentLength != 0 }
 

@@ -76,7 +76,7 @@ func (s *ScriptResolver) Serve(ctx context.Context, req *Request) (*Response, er
 
 func (s *ScriptResolver) find(req *Request) (Target, error) {
 	switch {
-	case !EncodedSeparator(req.URI):
+	case !req.EncodedSeparator():
 		return s.Resolve(req.Script.PathInfo)
 	case s.front() != "":
 		return s.one(req.Script.PathInfo), nil

@@ -138,6 +138,7 @@ func (o *serverOutput) Flush() {
 func (o *serverOutput) flushNow() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.late = nil
 	if len(o.buf) > wire.HeaderLen {
 		o.emit(nil)
 	}

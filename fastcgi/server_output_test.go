@@ -404,6 +404,25 @@ func TestServerHeaderDelay(t *testing.T) {
 	})
 }
 
+// A complete body behind a header that was sent before it does not wait for the end either.
+func TestServerBodyDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pr, pw := io.Pipe()
+		s := &Server{Handler: respond(func() (*adapters.Response, error) { return response(pr, "Content-Length", "5"), nil })}
+		w := pipe(t, s)
+		w.send(get(1, responderKeep))
+		w.expect(rec(tStdout, 1, "Status: 200 OK\r\nContent-Length: 5\r\n\r\n"))
+		began := time.Now()
+		io.WriteString(pw, "hello")
+		w.expect(rec(tStdout, 1, "hello"))
+		assert.Equal(t, flushDelay, time.Since(began))
+		pw.Close()
+		w.expect(rec(tStdout, 1, "") + rec(tEnd, 1, completed))
+		w.Close()
+		require.NoError(t, s.Shutdown(context.Background()))
+	})
+}
+
 // endless is a body without an end.
 var endless = readFunc(func(p []byte) (int, error) { return len(p), nil })
 

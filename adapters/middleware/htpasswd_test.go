@@ -118,6 +118,19 @@ func TestHtpasswdReload(t *testing.T) {
 	})
 }
 
+// What could not be read for a moment is read again, though it has not changed since.
+func TestWatchedReadsAgain(t *testing.T) {
+	captureLog(t)
+	path := writeFile(t, "one")
+	w, err := watch(path, func(content string) (string, error) { return content, nil })
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, os.Mkdir(path, 0o700)) // which can be looked at, not read
+	w.refresh()
+	assert.Equal(t, "one", *w.value.Load())
+	assert.Nil(t, w.info)
+}
+
 func TestHtpasswdConcurrent(t *testing.T) {
 	path := writeFile(t, "bob:{PLAIN}one\n")
 	file, err := OpenHtpasswd(path)

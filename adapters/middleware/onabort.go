@@ -136,12 +136,13 @@ func (a *abandonable) serve(ctx context.Context, next adapters.Handler) (*adapte
 }
 
 // discard reads a response to its end that nobody wants.
-func discard(resp *adapters.Response) error {
+func discard(resp *adapters.Response) (err error) {
+	defer adapters.Recovered(&err)
 	defer resp.Body.Close()
 	if resp.Status == http.StatusSwitchingProtocols { // whose application waits for the client
 		return adapters.ErrAborted
 	}
-	_, err := io.Copy(io.Discard, resp.Body)
+	_, err = io.Copy(io.Discard, resp.Body)
 	return err
 }
 
@@ -270,12 +271,18 @@ type pumpedBody struct {
 
 // pump reads inner to its end.
 func (b *pumpedBody) pump() {
-	if _, b.err = adapters.Copy(pumpWriter{b}, b.inner); b.err == nil {
+	if b.err = b.relay(); b.err == nil {
 		b.err = io.EOF
 	}
-	b.inner.Close()
 	b.a.end(b.err) // before anybody hears of it, and ends the client's context
 	close(b.pieces)
+}
+
+func (b *pumpedBody) relay() (err error) {
+	defer adapters.Recovered(&err)
+	defer b.inner.Close()
+	_, err = adapters.Copy(pumpWriter{b}, b.inner)
+	return err
 }
 
 // A pumpWriter is where inner goes, so that one that does not wait for slow clients has its way.

@@ -191,6 +191,26 @@ func TestOnAbortClosedEarly(t *testing.T) {
 	})
 }
 
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("late") }
+
+func (panicking) Close() error { return nil }
+
+// A body that panics, which is read in a goroutine of its own, does not end the program.
+func TestOnAbortPanic(t *testing.T) {
+	o := &middleware.OnAbort{Policy: middleware.Finish, Log: slog.New(slog.DiscardHandler)}
+	app := adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) {
+		return &adapters.Response{Status: 200, Body: panicking{}}, nil
+	})
+	resp, err := o.Wrap(app).Serve(t.Context(), new(adapters.Request))
+	require.NoError(t, err)
+	_, err = io.ReadAll(resp.Body)
+	assert.ErrorContains(t, err, "application panics: late")
+	resp.Body.Close()
+	require.NoError(t, o.Close(t.Context()))
+}
+
 func TestOnAbortStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := &steady{header: time.Hour, ended: make(chan error, 1)}

@@ -41,6 +41,7 @@ func watch[T any](path string, parse func(content string) (T, error)) (*watched[
 func (w *watched[T]) load() error {
 	content, err := os.ReadFile(w.path)
 	if err != nil {
+		w.info = nil // to be read again
 		return err
 	}
 	value, err := w.parse(string(content))

@@ -108,16 +108,28 @@ func (g *Group) Serve(ctx context.Context, req *adapters.Request) (*adapters.Res
 		if err != nil {
 			return nil, err
 		}
-		resp, err := m.process.Handler.Serve(ctx, req)
+		resp, err := g.ask(ctx, m, req)
 		if err == nil {
-			resp.Body = adapters.OnClose(resp.Body, func() { g.checkin(m) })
 			return resp, nil
 		}
-		g.checkin(m)
 		if retried || !repeatable(req, err) || !m.endsSoon() {
 			return nil, err
 		}
 	}
+}
+
+// ask hands req to m, which is checked in when the response is over, or there is none.
+func (g *Group) ask(ctx context.Context, m *member, req *adapters.Request) (resp *adapters.Response, err error) {
+	defer func() {
+		if resp == nil { // also after a panic
+			g.checkin(m)
+		}
+	}()
+	if resp, err = m.process.Handler.Serve(ctx, req); err != nil {
+		return nil, err
+	}
+	resp.Body = adapters.OnClose(resp.Body, func() { g.checkin(m) })
+	return resp, nil
 }
 
 // repeatable reports whether a request that failed with err may be sent again: it has no body, of which something may

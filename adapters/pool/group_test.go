@@ -246,6 +246,25 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// A Handler that panics leaves its process to others.
+func TestPanic(t *testing.T) {
+	asked := 0
+	s := &stage{serve: func(context.Context, *actor, *adapters.Request) (*adapters.Response, error) {
+		if asked++; asked == 1 {
+			panic("first")
+		}
+		return adapters.Reply(200, "text/plain", "second"), nil
+	}}
+	g := &pool.Group{Processes: 1}
+	inBubble(t, g, s, func(t *testing.T) {
+		require.NoError(t, g.Start(t.Context()))
+		assert.Panics(t, func() { g.Serve(t.Context(), get()) })
+		resp, err := g.Serve(t.Context(), get())
+		require.NoError(t, err)
+		resp.Body.Close()
+	})
+}
+
 func TestNoRetryWhileTheProcessLives(t *testing.T) {
 	asked := 0
 	s := &stage{serve: func(context.Context, *actor, *adapters.Request) (*adapters.Response, error) {

@@ -47,7 +47,7 @@ type Files struct {
 // and for a folder without an index.
 func (s *Files) Serve(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
 	path := req.Script.PathInfo
-	if adapters.EncodedSeparator(req.URI) || adapters.HiddenPath(path) {
+	if req.EncodedSeparator() || adapters.HiddenPath(path) {
 		return nil, fmt.Errorf("static: %w: %q", adapters.ErrNotFound, path)
 	}
 	f, err := s.find(path)
