@@ -37,7 +37,8 @@ func fromHTTP(req *Request, r *http.Request, names []string) error {
 	if req.URI == "" || req.URI[0] != '/' && req.URI != "*" {
 		req.URI = r.URL.RequestURI() // absolute form, or a request made by a program
 	}
-	if r.Body != nil && r.Body != http.NoBody || len(r.Header["Content-Length"]) > 0 {
+	empty := r.Body == nil || r.Body == http.NoBody || r.ProtoMajor == 2 && r.ContentLength == 0
+	if !empty || len(r.Header["Content-Length"]) > 0 {
 		req.Body = r.Body
 	}
 	httpEndpoints(req, r, names)

@@ -122,3 +122,27 @@ func TestHTTPUpgradeAsked(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", answer)
 }
+
+// Without a body there is no CONTENT_LENGTH, whatever the version of HTTP.
+func TestHTTPNoContentLength(t *testing.T) {
+	addr, _ := serveHTTP(t, HandlerFunc(func(_ context.Context, req *Request) (*Response, error) {
+		for name, value := range req.All() {
+			if name == "CONTENT_LENGTH" {
+				return Reply(200, "text/plain", "is "+value), nil
+			}
+		}
+		return Reply(200, "text/plain", "none"), nil
+	}))
+	for proto, c := range clients(t) {
+		for method, want := range map[string]string{"GET": "none", "POST": "is 0"} {
+			req, err := http.NewRequest(method, "http://"+addr+"/", nil)
+			require.NoError(t, err)
+			resp, err := c.Do(req)
+			require.NoError(t, err)
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			resp.Body.Close()
+			assert.Equal(t, want, string(body), proto+" "+method)
+		}
+	}
+}

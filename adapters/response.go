@@ -19,7 +19,8 @@ type Response struct {
 
 	// Body is never nil, also when there is nothing in it. Whoever gets the Response closes it. Close may be called while
 	// Read or WriteTo runs: it aborts the request and makes them return. Close does not wait for Request.Body.Read.
-	// An error other than io.EOF means that the response is truncated and must not be made to look complete.
+	// An error other than io.EOF means that the response is truncated and must not be made to look complete. Some backends
+	// leave it to the frontend to compare the Body with Content-Length.
 	// Body is an io.WriterTo where that saves a copy; its WriteTo calls Flush, if the writer has it, before it waits.
 	// With Status 101 it is an io.ReadWriteCloser, the upgraded connection.
 	Body io.ReadCloser

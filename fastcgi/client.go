@@ -5,11 +5,11 @@ import (
 	"context"
 	"io"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/sockio"
 )
 
 // What the zero values of a Client's fields mean.
@@ -177,16 +177,7 @@ func (c *Client) name() string {
 	return c.where
 }
 
-func (c *Client) network() string {
-	switch {
-	case c.Network != "":
-		return c.Network
-	case strings.HasPrefix(c.Address, "/"), strings.HasPrefix(c.Address, "@"):
-		return "unix"
-	}
-	return "tcp"
-}
-
+func (c *Client) network() string         { return sockio.Network(c.Network, c.Address) }
 func (c *Client) timeout() time.Duration  { return cmp.Or(c.Timeout, clientTimeout) }
 func (c *Client) keepConn() time.Duration { return cmp.Or(c.KeepConn, clientKeepConn) }
 func (c *Client) maxIdle() int            { return max(cmp.Or(c.MaxIdle, clientMaxIdle), 0) }

@@ -23,7 +23,7 @@ import (
 // A Client is a [adapters.Handler] that asks an SCGI application, on a new connection for each request. Its fields must
 // not be changed once it is in use.
 type Client struct {
-	Network, Address string // as for net.Dial
+	Network, Address string // as for net.Dial; without Network a path is "unix", else it is "tcp"
 	// Dial opens a connection; nil is a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// HeaderLimit bounds the response header, in bytes; 0 is adapters.DefaultHeaderLimit.
@@ -35,7 +35,7 @@ type Client struct {
 
 // Serve implements [adapters.Handler].
 func (c *Client) Serve(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
-	req.Trace.Attempt(c.Network + " " + c.Address)
+	req.Trace.Attempt(sockio.Network(c.Network, c.Address) + " " + c.Address)
 	req, release, err := adapters.Spool(ctx, req, c.SpoolLimit)
 	if err != nil {
 		return nil, c.failed(ctx, "spool", adapters.ErrAborted, err)
@@ -54,7 +54,7 @@ func (c *Client) Serve(ctx context.Context, req *adapters.Request) (*adapters.Re
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	conn, err := dial(ctx, c.Network, c.Address)
+	conn, err := dial(ctx, sockio.Network(c.Network, c.Address), c.Address)
 	if err != nil {
 		release()
 		return nil, c.failed(ctx, "dial", adapters.ErrUnreachable, err)
@@ -151,5 +151,5 @@ func (c *Client) exchange(
 }
 
 func (c *Client) failed(ctx context.Context, op string, kind, err error) error {
-	return adapters.Failed(ctx, "scgi: "+op, c.Network+" "+c.Address, kind, err)
+	return adapters.Failed(ctx, "scgi: "+op, sockio.Network(c.Network, c.Address)+" "+c.Address, kind, err)
 }

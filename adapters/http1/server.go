@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,12 +87,12 @@ func (s *Server) bodyTimeout() time.Duration   { return cmp.Or(s.BodyTimeout, De
 func (s *Server) writeTimeout() time.Duration  { return cmp.Or(s.WriteTimeout, DefaultWriteTimeout) }
 func (s *Server) maxHeader() int               { return cmp.Or(s.MaxHeader, DefaultMaxHeader) }
 
-// Serve accepts connections of ln until it fails or the server is shut down: then it returns net.ErrClosed. It closes
-// ln. Serve may be called for several listeners. Only Shutdown ends the goroutines that wait for connections.
+// Serve accepts connections of ln until it fails or the server is shut down: then it returns [http.ErrServerClosed]. It
+// closes ln. Serve may be called for several listeners. Only Shutdown ends the goroutines that wait for connections.
 func (s *Server) Serve(ln net.Listener) error {
 	defer ln.Close()
 	if !s.begun(ln) {
-		return net.ErrClosed
+		return http.ErrServerClosed
 	}
 	defer s.over(ln)
 	for pause := time.Duration(0); ; {
@@ -106,7 +107,7 @@ func (s *Server) Serve(ln net.Listener) error {
 				nc.Close()
 			}
 		case s.draining.Load():
-			return net.ErrClosed
+			return http.ErrServerClosed
 		case errors.As(err, &temporary) && temporary.Temporary(): // out of descriptors, most likely
 			pause = s.cannotAccept(err, pause)
 		default:

@@ -38,7 +38,7 @@ func start(t testing.TB, h handler, set ...func(*Server)) (*Server, string) {
 		over, cancel := context.WithCancel(context.Background())
 		cancel()
 		s.Shutdown(over)
-		assert.ErrorIs(t, <-served, net.ErrClosed)
+		assert.ErrorIs(t, <-served, http.ErrServerClosed)
 	})
 	return s, ln.Addr().String()
 }

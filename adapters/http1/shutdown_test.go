@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"testing"
 	"time"
 
@@ -91,5 +92,5 @@ func TestShutdownServesWhatIsAccepted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(b), "GET / ")
 	require.NoError(t, <-done)
-	assert.ErrorIs(t, <-served, net.ErrClosed)
+	assert.ErrorIs(t, <-served, http.ErrServerClosed)
 }

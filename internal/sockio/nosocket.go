@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -20,4 +21,16 @@ func NoSocket(address string, err error) error {
 		}
 	}
 	return err
+}
+
+// Network returns the network of an address that may be given without one: "unix" if it begins with "/" or "@", which
+// no host does, else "tcp".
+func Network(network, address string) string {
+	switch {
+	case network != "":
+		return network
+	case strings.HasPrefix(address, "/"), strings.HasPrefix(address, "@"):
+		return "unix"
+	}
+	return "tcp"
 }

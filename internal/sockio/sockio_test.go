@@ -245,3 +245,11 @@ func TestNoAllocations(t *testing.T) {
 		d.Read(b)
 	}))
 }
+
+func TestNetwork(t *testing.T) {
+	for _, tt := range [][3]string{
+		{"tcp", "/x", "tcp"}, {"", "/x.sock", "unix"}, {"", "@x", "unix"}, {"", "localhost:1", "tcp"}, {"", "[::1]:1", "tcp"},
+	} {
+		assert.Equal(t, tt[2], sockio.Network(tt[0], tt[1]), tt)
+	}
+}
