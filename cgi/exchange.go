@@ -222,7 +222,7 @@ func (x *exchange) end(err error) error {
 	}
 	if x.status != 0 {
 		log := cmp.Or(x.script.Log, slog.Default())
-		log.Warn("script ended badly", "script", x.command.script, "uri", x.req.URI, "how", look(state))
+		log.Warn("script ended badly", "script", x.command.script, "uri", adapters.LoggedURI(x.req.URI), "how", look(state))
 	}
 	x.whole.Store(true)
 	return io.EOF

@@ -91,7 +91,7 @@ func (o *serverOutput) copy(resp *adapters.Response) error {
 	_, err := adapters.Copy(o, resp.Body)
 	switch {
 	case errors.Is(err, http.ErrContentLength):
-		o.r.conn.srv.log().Error("application sent more than its Content-Length", "uri", o.r.req.URI)
+		o.r.conn.srv.log().Error("application sent more than its Content-Length", "uri", adapters.LoggedURI(o.r.req.URI))
 		return nil // the web server has the whole message
 	case err == nil && o.left > 0:
 		return fmt.Errorf("%w: %d of %s bytes are missing", adapters.ErrTruncated, o.left, length)

@@ -292,7 +292,7 @@ func (r *serverRequest) logError(what string, status int, err error) {
 	}
 	attrs := []any{"status", status, "error", err}
 	if r.req != nil {
-		attrs = append(attrs, "method", r.req.Method, "uri", r.req.URI)
+		attrs = append(attrs, "method", r.req.Method, "uri", adapters.LoggedURI(r.req.URI))
 		if r.req.ID != "" {
 			attrs = append(attrs, "request", r.req.ID)
 		}

@@ -42,13 +42,13 @@ func (s *Server) serve(conn net.Conn) {
 		h = adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) { return nil, err })
 		req, body.N = new(adapters.Request), 1 // there may be more to read
 	}
-	log := cmp.Or(s.Log, slog.Default()).With("peer", conn.RemoteAddr(), "method", req.Method, "uri", req.URI)
-	stderr := adapters.StderrLog{Log: log, Limit: s.MaxStderr}
+	log := cmp.Or(s.Log, slog.Default()).With("peer", conn.RemoteAddr(), "method", req.Method,
+		"uri", adapters.LoggedURI(req.URI))
+	stderr := &adapters.StderrLog{Log: log, Limit: s.MaxStderr}
 	defer stderr.Close()
-	req.Stderr = &stderr
-	var ctx context.Context
-	ctx, body.cancel = context.WithCancelCause(s.ctx)
-	defer body.cancel(nil)
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
+	req.Stderr, body.cancel = stderr, cancel
 	if req.Body = body; body.N == 0 {
 		req.Body = nil
 	}

@@ -179,7 +179,8 @@ func (a *abandonable) end(err error) {
 		a.late.Stop()
 	}
 	a.stderr.Close()
-	log := logger(a.o.Log).With("request", a.req.ID, "uri", a.req.URI, "time", time.Since(a.begun).Round(time.Millisecond))
+	log := logger(a.o.Log).With("request", a.req.ID, "uri", adapters.LoggedURI(a.req.URI),
+		"time", time.Since(a.begun).Round(time.Millisecond))
 	if err != nil && err != io.EOF {
 		log.Info("application ended without its client", "error", err)
 		return
@@ -196,7 +197,8 @@ func (a *abandonable) leave(ctx context.Context) {
 				a.cancel(fmt.Errorf("%w: its client left %v ago (--on-abort finish)", adapters.ErrAborted, limit))
 			})
 		}
-		logger(a.o.Log).DebugContext(ctx, "client left, its application runs on", "request", a.req.ID, "uri", a.req.URI)
+		logger(a.o.Log).DebugContext(ctx, "client left, its application runs on", "request", a.req.ID,
+			"uri", adapters.LoggedURI(a.req.URI))
 		close(a.left)
 	})
 }

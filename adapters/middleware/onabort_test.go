@@ -171,7 +171,8 @@ func TestOnAbortClosedEarly(t *testing.T) {
 		var stderr bytes.Buffer
 		o := &middleware.OnAbort{Policy: middleware.Ignore,
 			Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-		resp, err := o.Wrap(app).Serve(t.Context(), &adapters.Request{ID: "1", Stderr: &stderr})
+		resp, err := o.Wrap(app).Serve(t.Context(), &adapters.Request{
+			ID: "1", URI: "/" + strings.Repeat("x", 5000), Stderr: &stderr})
 		require.NoError(t, err)
 		b := make([]byte, 2)
 		n, err := resp.Body.Read(b)
@@ -187,7 +188,9 @@ func TestOnAbortClosedEarly(t *testing.T) {
 		require.NoError(t, o.Close(t.Context()))
 		assert.Equal(t, "piece\n", stderr.String(), "while the client was there")
 		assert.Equal(t, 2, strings.Count(log.String(), "msg=stderr request=1 line=piece"), log.String())
-		assert.Contains(t, log.String(), `msg="application ended without its client" request=1 uri="" time=3s`)
+		assert.Contains(t, log.String(), `msg="application ended without its client" request=1 uri=/xxx`)
+		assert.Equal(t, 2, strings.Count(log.String(), "xxx..."), "not the whole target")
+		assert.Contains(t, log.String(), "time=3s")
 	})
 }
 

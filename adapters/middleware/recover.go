@@ -17,8 +17,8 @@ func Recover(log *slog.Logger) adapters.Middleware {
 		serve := func(ctx context.Context, req *adapters.Request) (resp *adapters.Response, err error) {
 			defer func() {
 				if v := recover(); v != nil {
-					logger(log).ErrorContext(ctx, "panic", "request", req.ID, "method", req.Method, "uri", req.URI,
-						"panic", v, "stack", string(debug.Stack()))
+					logger(log).ErrorContext(ctx, "panic", "request", req.ID, "method", req.Method,
+						"uri", adapters.LoggedURI(req.URI), "panic", v, "stack", string(debug.Stack()))
 					resp, err = nil, panicError(v)
 				}
 			}()

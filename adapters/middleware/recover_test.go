@@ -32,13 +32,14 @@ func TestRecover(t *testing.T) {
 				panic(tt.value)
 			})
 			h := adapters.Chain(thrower, Recover(slog.New(slog.NewJSONHandler(&log, nil))))
-			_, _, err := serve(t, h, get("/x"))
+			_, _, err := serve(t, h, get("/"+strings.Repeat("x", 5000)))
 			require.ErrorContains(t, err, tt.text)
 			assert.Equal(t, 500, adapters.StatusOf(err))
 			assert.NotErrorIs(t, err, adapters.ErrDeclined)
 			assert.Equal(t, 1, strings.Count(log.String(), "\n"))
 			assert.Contains(t, log.String(), `"request":"id-1"`)
 			assert.Contains(t, log.String(), "recover_test.go")
+			assert.Contains(t, log.String(), `xxx..."`, "not the whole target")
 		})
 	}
 }
