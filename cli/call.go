@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os/signal"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,6 +65,7 @@ The body goes to standard output, what the application writes to its error strea
 // A caller is one call.
 type caller struct {
 	std     streams
+	diag    *diagnostics
 	include bool
 	verbose bool
 	fastCGI bool // what verbose traces are records
@@ -79,8 +81,11 @@ func call(c *cli.Context, std streams) error {
 	if limit := c.Duration("timeout"); limit <= 0 {
 		return usage("--timeout %v: write a time above 0, such as 30s", limit)
 	}
+	diag := &diagnostics{w: std.err}
+	defer diag.end()
+	std.err = wholeLines{diag}
 	slog.SetDefault(slog.New(slog.NewTextHandler(std.err, nil)))
-	x := &caller{std: std, include: c.Bool("include"), verbose: c.Bool("verbose")}
+	x := &caller{std: std, diag: diag, include: c.Bool("include"), verbose: c.Bool("verbose")}
 	o, err := appOptions(c)
 	if err != nil {
 		return err
@@ -114,9 +119,7 @@ func call(c *cli.Context, std streams) error {
 
 // ask sends the request and prints the answer.
 func (x *caller) ask(ctx context.Context, app *open.App, req *adapters.Request) error {
-	diag := &lines{Writer: x.std.err}
-	defer diag.end()
-	req.Stderr = diag
+	req.Stderr = x.diag
 	if x.include {
 		req.Informational = x.printHeader
 	}
@@ -176,24 +179,36 @@ func (x *caller) printBody(ctx context.Context, req *adapters.Request, resp *ada
 	return nil
 }
 
-// A lines ends the last line of what is written to it.
-type lines struct {
-	io.Writer
-	open bool
+// Diagnostics are what the application writes to its error stream, whose last line ends in any case.
+type diagnostics struct {
+	mu   sync.Mutex
+	w    io.Writer
+	open bool // the last line
 }
 
-func (l *lines) Write(b []byte) (int, error) {
-	if len(b) > 0 {
-		l.open = b[len(b)-1] != '\n'
+func (d *diagnostics) Write(b []byte) (int, error) { return d.add(b, false) }
+
+func (d *diagnostics) end() { d.add(nil, true) }
+
+// add writes b, apart at the beginning of a line.
+func (d *diagnostics) add(b []byte, apart bool) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if apart && d.open {
+		d.open = false
+		io.WriteString(d.w, "\n")
 	}
-	return l.Writer.Write(b)
+	if len(b) == 0 {
+		return 0, nil
+	}
+	d.open = b[len(b)-1] != '\n'
+	return d.w.Write(b)
 }
 
-func (l *lines) end() {
-	if l.open {
-		l.Write([]byte("\n"))
-	}
-}
+// wholeLines are what gangway writes among diagnostics.
+type wholeLines struct{ among *diagnostics }
+
+func (l wholeLines) Write(b []byte) (int, error) { return l.among.add(b, true) }
 
 // An output tells its own errors from those of what is written to it.
 type output struct {
