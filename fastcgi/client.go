@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
@@ -28,8 +29,9 @@ const (
 //
 // A connection carries one request at a time and is kept for further ones. But a php-fpm worker, or a program on
 // libfcgi, serves nobody else as long as it has a connection, used or not; so connections are not kept for long. And an
-// application may close a kept connection at any moment, php-fpm behind pm.max_requests; so a request that cannot be
-// sent twice, such as any POST, gets one of its own.
+// application may close a kept connection at any moment, as php-fpm does behind pm.max_requests; so a request that
+// cannot be sent twice, such as any POST, gets one of its own, unless the application has kept its connections through
+// the last 10,000 requests.
 //
 // A request is sent a second time, on a new connection, if its connection broke before any byte of the response came,
 // and either nothing was written, or the method is idempotent and Request.Body is nil, empty or an io.Seeker.
@@ -81,6 +83,7 @@ type Client struct {
 	SpoolLimit int64
 
 	conns     connPool
+	steady    atomic.Int64 // requests since the application ended a kept connection
 	onAborted func(delta int)
 	named     sync.Once
 	where     string
@@ -126,29 +129,43 @@ func (c *Client) aborted(delta int) {
 	}
 }
 
-// replayable reports whether req can be sent twice.
-func replayable(req *adapters.Request) bool {
+// steadyAfter is after how many requests an application is taken to keep its connections.
+const steadyAfter = 10_000
+
+// shares reports whether the connection of req may be a kept one, and is kept: req can be sent twice, or need not be.
+func (c *Client) shares(req *adapters.Request) bool {
 	_, seeks := req.Body.(io.Seeker)
-	return req.Idempotent() && (!req.HasBody() || seeks) && req.Role != adapters.Filter
+	twice := req.Idempotent() && (!req.HasBody() || seeks) && req.Role != adapters.Filter
+	return c.KeepConn >= 0 && (twice || c.steady.Load() >= steadyAfter)
 }
 
 // ask sends req, and sends it again if that is safe.
 func (c *Client) ask(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
-	resp, x, err := c.try(ctx, req, !replayable(req))
-	if err != nil && x != nil && x.repeatable() {
-		resp, _, err = c.try(ctx, x.req, true)
+	keep := c.shares(req)
+	resp, x, err := c.try(ctx, req, !keep, keep)
+	if err == nil || x == nil {
+		return resp, err
+	}
+	if x.lost && x.conn.id > 1 {
+		c.steady.Store(0)
+	}
+	if x.repeatable() {
+		resp, _, err = c.try(ctx, x.req, true, keep)
 	}
 	return resp, err
 }
 
-func (c *Client) try(ctx context.Context, req *adapters.Request, fresh bool) (*adapters.Response, *exchange, error) {
+// try sends req, over a new connection if that is fresh.
+func (c *Client) try(ctx context.Context, req *adapters.Request, fresh, keep bool) (
+	*adapters.Response, *exchange, error,
+) {
 	req.Trace.Attempt(c.name())
 	cn, err := c.acquire(ctx, req, fresh)
 	if err != nil {
 		return nil, nil, err
 	}
 	req.Trace.Mark(adapters.Assigned)
-	x := &exchange{c: c, conn: cn, ctx: ctx, req: req, keep: c.KeepConn >= 0 && replayable(req)}
+	x := &exchange{c: c, conn: cn, ctx: ctx, req: req, keep: keep}
 	if err := x.start(); err != nil {
 		return nil, x, err
 	}

@@ -68,6 +68,7 @@ func (c *Client) acquire(ctx context.Context, req *adapters.Request, fresh bool)
 		if rash || cn.Quiet() {
 			return cn, nil
 		}
+		c.steady.Store(0)
 		c.discard(cn)
 	}
 	cn, err := c.admit(ctx, fresh)
@@ -167,14 +168,7 @@ func (c *Client) busy(why string) error {
 }
 
 func (c *Client) dial(ctx context.Context) (*conn, error) {
-	dial := c.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	timed, cancel := context.WithTimeout(ctx, cmp.Or(c.ConnectTimeout, clientConnectTimeout))
-	nc, err := dial(timed, c.network(), c.Address)
-	late := sockio.Late(timed)
-	cancel()
+	nc, late, err := c.connect(ctx)
 	if err != nil {
 		c.release()
 		return nil, c.dialError(ctx, err, late)
@@ -187,6 +181,22 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 	p.fresh = append(p.fresh, cn)
 	c.schedule(now)
 	return cn, nil
+}
+
+// connect opens a connection, or says whether that took too long.
+func (c *Client) connect(ctx context.Context) (nc net.Conn, late bool, err error) {
+	network, dial := c.network(), c.Dial
+	switch {
+	case dial == nil && network == "unix": // which opens at once or not at all
+		nc, err = net.Dial(network, c.Address)
+		return nc, false, err
+	case dial == nil:
+		dial = new(net.Dialer).DialContext
+	}
+	timed, cancel := context.WithTimeout(ctx, cmp.Or(c.ConnectTimeout, clientConnectTimeout))
+	defer cancel()
+	nc, err = dial(timed, network, c.Address)
+	return nc, sockio.Late(timed), err
 }
 
 func (c *Client) dialError(ctx context.Context, err error, late bool) error {
@@ -336,6 +346,9 @@ func (c *Client) reap() {
 	c.schedule(now)
 	p.mu.Unlock()
 	for _, cn := range over {
+		if !cn.Quiet() {
+			c.steady.Store(0)
+		}
 		c.discard(cn)
 	}
 }

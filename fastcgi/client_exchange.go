@@ -213,6 +213,7 @@ func (x *exchange) complete() error {
 
 func (x *exchange) giveBack(reusable bool) {
 	if reusable {
+		x.c.steady.Add(1)
 		x.c.put(x.conn)
 	} else {
 		x.c.discard(x.conn)

@@ -13,3 +13,6 @@ func Idle(c *Client) int {
 	defer c.conns.mu.Unlock()
 	return len(c.conns.idle)
 }
+
+// NearlySteady lets c believe that its application has kept its connections for nearly as long as makes it steady.
+func NearlySteady(c *Client) { c.steady.Store(steadyAfter - 1) }

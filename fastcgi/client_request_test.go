@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,6 +78,38 @@ func TestClientKeepsNoConnection(t *testing.T) {
 		assert.Zero(t, <-flags)
 	}
 	assert.Equal(t, 2, a.connections())
+}
+
+// TestClientTrustsSteadyApplications: one that has kept its connections for long is sent a POST over them, until it
+// ends one.
+func TestClientTrustsSteadyApplications(t *testing.T) {
+	var ends atomic.Bool
+	c, a := listen(t, func(p *peer) {
+		for {
+			r, ok := p.request()
+			if !ok {
+				return
+			}
+			p.say(response(r.id, hello))
+			if ends.Load() {
+				return
+			}
+		}
+	})
+	c.KeepConn, c.MaxConns = time.Minute, 1
+	fastcgi.NearlySteady(c)
+	wantHello(t, c, get())
+	for range 3 {
+		wantHello(t, c, post(strings.NewReader("body"), 4))
+	}
+	assert.Equal(t, 1, a.connections())
+	ends.Store(true)
+	wantHello(t, c, get())
+	ends.Store(false)
+	wantHello(t, c, get()) // whether the end was seen before it was sent or not
+	assert.Equal(t, 2, a.connections())
+	wantHello(t, c, post(strings.NewReader("body"), 4))
+	assert.Equal(t, 3, a.connections())
 }
 
 // TestClientSendsOnceOnANewConnection: what cannot be sent twice does not meet the end of a kept connection.
