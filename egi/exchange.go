@@ -16,6 +16,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/internal/lazyctx"
+	"github.com/gangway-go/gangway/internal/stack"
 )
 
 // An app answers one request, in the goroutine of the exchange.
@@ -143,6 +144,7 @@ var errGoexit = fmt.Errorf("%w: runtime.Goexit", adapters.ErrTruncated)
 
 // run lets the application answer. Whatever it does, the response ends.
 func (x *exchange) run(a app) {
+	stack.Grow()
 	err := errGoexit
 	defer func() {
 		if v := recover(); v != nil {

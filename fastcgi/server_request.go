@@ -14,6 +14,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/fastcgi/wire"
+	"github.com/gangway-go/gangway/internal/stack"
 )
 
 // A serverRequest is a request that a web server began. It is active, and may use its id, until it is in the map of its
@@ -221,6 +222,7 @@ var errGoexit = errors.New("fastcgi: handler calls runtime.Goexit")
 
 // run has the request answered. Whatever the handler does, the request ends.
 func (r *serverRequest) run() {
+	stack.Grow()
 	defer r.conn.handlers.Done()
 	defer r.cancel(nil)
 	r.out.open()
