@@ -15,17 +15,24 @@ import (
 // is left to the caller. The error wraps [ErrBadRequest]: a REQUEST_METHOD that is none, a CONTENT_LENGTH that is no
 // number, a control byte in a header field.
 func ParseVars(vars iter.Seq2[string, string]) (*Request, error) {
-	p := varParser{r: &Request{ContentLength: -1}}
-	for name, value := range vars {
-		if err := p.add(name, value); err != nil {
-			return nil, err
-		}
+	p := &varParser{r: Request{ContentLength: -1}}
+	p.r.Header, p.r.Vars = p.fields[:0], p.vars[:0]
+	var err error
+	vars(func(name, value string) bool {
+		err = p.add(name, value)
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return p.finish()
 }
 
+// A varParser is one allocation for a usual request.
 type varParser struct {
-	r                 *Request
+	r                 Request
+	fields            [16]Field
+	vars              [8]Var
 	https, translated string
 	script            bool // SCRIPT_NAME or PATH_INFO was given
 }
@@ -34,11 +41,18 @@ func (p *varParser) add(name, value string) error {
 	if strings.HasPrefix(name, "HTTP_") {
 		return p.addField(name, value)
 	}
-	if field := p.field(name); field != nil {
+	if field := p.r.variable(name); field != nil {
 		*field = value
+		p.script = p.script || name == "SCRIPT_NAME" || name == "PATH_INFO"
 		return nil
 	}
 	switch name {
+	case "HTTPS":
+		p.https = value
+		return nil
+	case "PATH_TRANSLATED":
+		p.translated = value
+		return nil
 	case "CONTENT_TYPE":
 		if value != "" {
 			p.r.Header.Add("Content-Type", value)
@@ -55,9 +69,8 @@ func (p *varParser) add(name, value string) error {
 	return nil
 }
 
-// field returns where the variable called name is kept in a Request as it is; nil if it has no such place.
-func (p *varParser) field(name string) *string {
-	r := p.r
+// variable returns where the variable called name is kept as it is; nil if it has no such place.
+func (r *Request) variable(name string) *string {
 	switch name {
 	case "REQUEST_METHOD":
 		return &r.Method
@@ -69,22 +82,16 @@ func (p *varParser) field(name string) *string {
 		return &r.Query
 	case "REQUEST_SCHEME":
 		return &r.Scheme
-	case "HTTPS":
-		return &p.https
 	case "REQUEST_ID":
 		return &r.ID
 	case "SCRIPT_NAME":
-		p.script = true
 		return &r.Script.Name
 	case "PATH_INFO":
-		p.script = true
 		return &r.Script.PathInfo
 	case "SCRIPT_FILENAME":
 		return &r.Script.Filename
 	case "DOCUMENT_ROOT":
 		return &r.Script.Root
-	case "PATH_TRANSLATED":
-		return &p.translated
 	case "REMOTE_ADDR":
 		return &r.Remote.Addr
 	case "REMOTE_PORT":
@@ -150,7 +157,7 @@ func ParseLength(s string) (int64, error) {
 }
 
 func (p *varParser) finish() (*Request, error) {
-	r := p.r
+	r := &p.r
 	if !ValidName(r.Method) {
 		return nil, fmt.Errorf("%w: REQUEST_METHOD %.40q", ErrBadRequest, r.Method)
 	}

@@ -154,12 +154,11 @@ func (e *varEncoder) vars(vars []Var) bool {
 // ofField reports whether a field of Request makes the variable.
 func ofField(name string) bool {
 	switch name {
-	case "CONTENT_TYPE", "CONTENT_LENGTH", "GATEWAY_INTERFACE", "SERVER_SOFTWARE", "PATH_TRANSLATED", "FCGI_DATA_LENGTH",
-		"FCGI_DATA_LAST_MOD", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_TLS_SNI", "SSL_CLIENT_S_DN":
+	case "CONTENT_TYPE", "CONTENT_LENGTH", "GATEWAY_INTERFACE", "HTTPS", "SERVER_SOFTWARE", "PATH_TRANSLATED",
+		"FCGI_DATA_LENGTH", "FCGI_DATA_LAST_MOD", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_TLS_SNI", "SSL_CLIENT_S_DN":
 		return true
 	}
-	p := varParser{r: new(Request)}
-	return strings.HasPrefix(name, "HTTP_") || p.field(name) != nil
+	return strings.HasPrefix(name, "HTTP_") || new(Request).variable(name) != nil
 }
 
 // scanLimit is the length up to which a scan beats a map, and beyond which it would let a client burn our time.

@@ -235,6 +235,18 @@ func BenchmarkAll(b *testing.B) {
 	}
 }
 
+func BenchmarkParseVars(b *testing.B) {
+	r := httptest.NewRequest("GET", "/index.php?a=1", nil)
+	r.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Cookie": {"a=1"}, "Referer": {"/"}, "Dnt": {"1"}}
+	req, _ := FromHTTP(r)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseVars(req.All()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func FuzzParseVars(f *testing.F) {
 	f.Add("HTTP_X_A", "1", "REQUEST_URI", "/x?y")
 	f.Add("HTTPS", "on", "CONTENT_LENGTH", "12")

@@ -14,19 +14,19 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/fastcgi/wire"
+	"github.com/gangway-go/gangway/internal/lazyctx"
 	"github.com/gangway-go/gangway/internal/stack"
 )
 
 // A serverRequest is a request that a web server began. It is active, and may use its id, until it is in the map of its
 // connection no more.
 type serverRequest struct {
-	conn   *serverConn
-	id     uint16
-	role   wire.Role
-	keep   bool // FCGI_KEEP_CONN
-	begun  time.Time
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	conn  *serverConn
+	id    uint16
+	role  wire.Role
+	keep  bool // FCGI_KEEP_CONN
+	begun time.Time
+	ctx   lazyctx.Context
 
 	// These belong to the goroutine that reads, and then to the handler's.
 	params  []byte
@@ -45,7 +45,7 @@ type serverRequest struct {
 // init makes r ready to be active.
 func (r *serverRequest) init() {
 	r.begun = time.Now()
-	r.ctx, r.cancel = context.WithCancelCause(context.Background())
+	r.ctx.Parent = context.Background()
 	r.out.r = r
 }
 
@@ -206,7 +206,7 @@ func (r *serverRequest) abortRequest() {
 
 // abort cancels the handler and ends what it reads.
 func (r *serverRequest) abort(cause error) {
-	r.cancel(cause)
+	r.ctx.Cancel(cause)
 	r.stdin.abort(cause)
 	r.data.abort(cause)
 }
@@ -224,7 +224,7 @@ var errGoexit = errors.New("fastcgi: handler calls runtime.Goexit")
 func (r *serverRequest) run() {
 	stack.Grow()
 	defer r.conn.handlers.Done()
-	defer r.cancel(nil)
+	defer r.ctx.Cancel(nil)
 	r.out.open()
 	appStatus, err := 0, errGoexit
 	defer func() { r.end(appStatus, err) }()
@@ -265,7 +265,7 @@ func (r *serverRequest) answer() (appStatus int, err error) {
 			err = fmt.Errorf("fastcgi: handler panics: %v\n%s", v, debug.Stack())
 		}
 	}()
-	resp, err := r.conn.srv.Handler.Serve(r.ctx, r.req)
+	resp, err := r.conn.srv.Handler.Serve(&r.ctx, r.req)
 	if err != nil {
 		return 0, err
 	}
