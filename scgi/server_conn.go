@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/stack"
 	"github.com/gangway-go/gangway/scgi/wire"
 )
 
@@ -27,6 +28,7 @@ const lingerTime = 2 * time.Second
 
 // serve answers the request on conn.
 func (s *Server) serve(conn net.Conn) {
+	stack.Grow()
 	defer conn.Close()
 	defer context.AfterFunc(s.ctx, func() { adapters.ResetConn(conn) })()
 	buf := getBuffer()
@@ -52,7 +54,7 @@ func (s *Server) serve(conn net.Conn) {
 	if req.Body = body; body.N == 0 {
 		req.Body = nil
 	}
-	go body.watch(ctx)
+	defer time.AfterFunc(watchPeriod, func() { body.watch(ctx) }).Stop()
 	whole := false
 	defer func() { // also if the handler calls runtime.Goexit
 		if body.Shut(func() error { return conn.SetReadDeadline(time.Unix(1, 0)) }); !whole {
@@ -138,19 +140,13 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watch cancels the request when the web server is gone: an empty write tells, as far as we can know, whether it has
-// closed both directions, also if bytes that nobody has taken lie before the end.
+// watch cancels the request when the web server is gone, and looks again in a while: an empty write tells, as far as we
+// can know, whether it has closed both directions, also if bytes that nobody has taken lie before the end.
 func (b *requestBody) watch(ctx context.Context) {
-	tick := time.NewTicker(watchPeriod)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		select {
-		case <-tick.C:
-			if _, err := b.conn.Write(nil); err != nil {
-				b.cancel(errConnLost)
-			}
-		case <-ctx.Done():
-		}
+	if _, err := b.conn.Write(nil); err != nil {
+		b.cancel(errConnLost)
+	} else if ctx.Err() == nil {
+		time.AfterFunc(watchPeriod, func() { b.watch(ctx) })
 	}
 }
 

@@ -231,13 +231,17 @@ func TestServerClientGone(t *testing.T) {
 		"closes": func(conn net.Conn) { conn.Close() },
 		"resets": func(conn net.Conn) { adapters.ResetConn(conn) },
 	}
-	tests := []struct{ name, network, leave, request string }{
-		{"unix close", "unix", "closes", get},
-		{"unix close after body", "unix", "closes", put},
-		{"tcp reset", "tcp", "resets", get},
-		{"tcp reset after body", "tcp", "resets", put},
-		{"unix close before body", "unix", "closes", unread},
-		{"tcp reset before body", "tcp", "resets", unread},
+	tests := []struct {
+		name, network, leave, request string
+		later                         time.Duration
+	}{
+		{"unix close", "unix", "closes", get, 0},
+		{"unix close after body", "unix", "closes", put, 0},
+		{"unix close after a while", "unix", "closes", get, 150 * time.Millisecond},
+		{"tcp reset", "tcp", "resets", get, 0},
+		{"tcp reset after body", "tcp", "resets", put, 0},
+		{"unix close before body", "unix", "closes", unread, 0},
+		{"tcp reset before body", "tcp", "resets", unread, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -255,6 +259,7 @@ func TestServerClientGone(t *testing.T) {
 			conn := dial()
 			io.WriteString(conn, tt.request)
 			within(t, began, "the request arrives")
+			time.Sleep(tt.later) // the server looks several times
 			leave[tt.leave](conn)
 			assert.ErrorIs(t, within(t, gone, "the request is cancelled"), adapters.ErrAborted)
 		})
