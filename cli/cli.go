@@ -174,8 +174,9 @@ func arrangeAll(app *cli.App, args []string) (arranged []string, command string,
 		c = c.Subcommands[sub]
 		path, rest = append(path, c.Name), rest[1:]
 	}
-	rest, err = arrange(c, rest)
-	return append(path, rest...), strings.Join(path[1:], " ") + ": ", err
+	command = strings.Join(path[1:], " ")
+	rest, err = arrange(c, command, rest)
+	return append(path, rest...), command + ": ", err
 }
 
 // helpOf returns the arguments that get the help of a command or of one of its own commands.
@@ -198,8 +199,8 @@ func namesOf(commands []*cli.Command) []string {
 }
 
 // arrange returns the arguments of a command with the flags in front, which cli demands and people do not do. It
-// refuses flags that the command does not have, and those given twice that are to be given once.
-func arrange(command *cli.Command, args []string) ([]string, error) {
+// refuses flags that the command, which is called so, does not have, and those given twice that are to be given once.
+func arrange(command *cli.Command, called string, args []string) ([]string, error) {
 	var flags, others []string
 	seen := map[string]bool{}
 	for len(args) > 0 {
@@ -219,9 +220,10 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 		if name == "help" || name == "h" {
 			return []string{"--help"}, nil
 		}
-		flag, err := findFlag(command, name)
-		if err != nil {
-			return nil, err
+		flag, names := findFlag(command, name)
+		if flag == nil {
+			return nil, usage(`unknown flag %s. %s"gangway help %s" lists all`,
+				"--"[:min(len(name), 2)]+name, suggested("--%s", names, name), called)
 		}
 		if flags = append(flags, arg); flag.TakesValue() && !whole {
 			if len(args) == 0 || isFlag(command, args[0]) {
@@ -242,24 +244,23 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 // become flags; bridge itself takes no arguments.
 func fromWebServer() bool { return os.Getenv("GATEWAY_INTERFACE") != "" }
 
-func findFlag(command *cli.Command, name string) (cli.DocGenerationFlag, error) {
-	var names []string
+// findFlag returns the flag of that name, nil if there is none, and the names that there are.
+func findFlag(command *cli.Command, name string) (flag cli.DocGenerationFlag, names []string) {
 	for _, f := range command.Flags {
 		if slices.Contains(f.Names(), name) {
 			return f.(cli.DocGenerationFlag), nil
 		}
 		names = append(names, f.Names()[0])
 	}
-	return nil, usage(`unknown flag %s. %s"gangway help %s" lists all`,
-		"--"[:min(len(name), 2)]+name, suggested("--%s", names, name), command.Name)
+	return nil, names
 }
 
 // isFlag reports whether arg, which stands where a value should, is a flag of the command.
 func isFlag(command *cli.Command, arg string) bool {
 	name, ok := strings.CutPrefix(arg, "--")
 	name, _, _ = strings.Cut(name, "=")
-	_, err := findFlag(command, name)
-	return ok && err == nil
+	flag, _ := findFlag(command, name)
+	return ok && flag != nil
 }
 
 func repeats(flag cli.Flag) bool {

@@ -62,11 +62,11 @@ in a build, where only what gets worse fails:
    gangway conform app fcgi://127.0.0.1:9000 --baseline last.json --report junit=conform.xml --report json=now.json
 
 SELECTOR is the name of a case, a beginning of names, a pattern with *, or level=LEVEL; with ! in front it takes away.
-Those of one kind add up. One that selects nothing is an error. Levels, from the gravest: security, MUST, robustness,
-SHOULD, MAY.
+Names add up, and so do levels; with both, only what is one of the names and of one of the levels is run. One that selects
+nothing is an error. Levels, from the gravest: security, MUST, robustness, SHOULD, MAY.
 
 Exit codes: 0  everything is right
-1  failures (see --fail-level, --baseline and --expect-fail), or interrupted
+1  failures (see --fail-level, --baseline and --expect-fail), or interrupted (^C, --total)
 2  a wrong command line, or nothing selected
 3  the target does not answer
 4  the target died; the report says of what`
@@ -77,7 +77,7 @@ func conformAppCommand(std streams) *cli.Command {
 		Usage:     "test an application: the suite is the web server",
 		UsageText: "gangway conform app URL [SELECTOR...] [flags]",
 		Description: "URL: fcgi|scgi|uwsgi://HOST:PORT, +unix://PATH, or +exec:COMMAND, which gets a listening socket as " +
-			"descriptor 0",
+			"descriptor 0, and no output unless it says >/dev/null 2>&1 or the like",
 		HideHelpCommand: true,
 		OnUsageError:    usageError,
 		Flags: slices.Concat([]cli.Flag{

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net"
 	"net/url"
 	"os/signal"
@@ -52,6 +53,7 @@ type replay struct {
 	network, address string // where to, if not where it was
 	patience         time.Duration
 	start            time.Time
+	before           time.Duration // when the last event was
 	conns            map[int]*replayed
 }
 
@@ -78,6 +80,9 @@ func newReplay(c *cli.Context, std streams) (*replay, []conformance.Event, error
 		return nil, nil, usage("a script is not replayed; run the case again")
 	case len(r.Results[i].Wire) == 0:
 		return nil, nil, usage("the report has no wire log of the case: cases that pass have one with --all-wire only")
+	}
+	if r.Target.Role == "server" {
+		fmt.Fprintln(std.err, "gangway: conform replay: nobody is the application now, which matters where the server asked it")
 	}
 	x := &replay{std: std, patience: c.Duration("timeout"), start: time.Now(), conns: map[int]*replayed{}}
 	if to := c.String("to"); to != "" {
@@ -111,16 +116,26 @@ func (x *replay) run(ctx context.Context, events []conformance.Event) error {
 		if err := x.step(ctx, &events[i]); err != nil {
 			return err
 		}
+		x.before = events[i].At
+	}
+	for id, conn := range x.conns {
+		x.receive(conn, id, math.MaxInt, x.patience) // unless it was closed
 	}
 	differs := false
 	for _, id := range slices.Sorted(maps.Keys(x.conns)) {
 		conn := x.conns[id]
-		if conn.then.String() == conn.now.String() {
-			fmt.Fprintf(x.std.out, "connection %d: the same %d bytes as then%s\n", id, conn.now.Len(), conn.ended)
+		then, now := conn.then.Bytes(), conn.now.Bytes()
+		if bytes.Equal(then, now) {
+			fmt.Fprintf(x.std.out, "connection %d: the same %d bytes as then%s\n", id, len(now), conn.ended)
 			continue
 		}
 		differs = true
-		fmt.Fprintf(x.std.out, "connection %d: %d bytes then, %d now%s\n", id, conn.then.Len(), conn.now.Len(), conn.ended)
+		same := 0
+		for same < min(len(then), len(now)) && then[same] == now[same] {
+			same++
+		}
+		fmt.Fprintf(x.std.out, "connection %d: %d bytes then, %d now, the first %d the same%s\n", id, len(then), len(now), same,
+			conn.ended)
 	}
 	if differs {
 		return &failure{code: exitFailure}
@@ -148,10 +163,15 @@ func (x *replay) step(ctx context.Context, e *conformance.Event) error {
 		}
 	case conformance.Received:
 		conn.then.Write(e.Data)
-		x.receive(conn, e.Conn, conn.then.Len()-conn.now.Len())
+		x.receive(conn, e.Conn, conn.then.Len()-conn.now.Len(), x.patience)
 	case conformance.Ended, conformance.Broken:
-		x.receive(conn, e.Conn, 1<<30)
+		x.receive(conn, e.Conn, math.MaxInt, x.patience)
 	case conformance.Closed:
+		wait := e.At - x.before
+		if wait > brief {
+			wait = x.patience
+		}
+		x.receive(conn, e.Conn, math.MaxInt, wait)
 		if half, ok := conn.Conn.(interface{ CloseWrite() error }); ok && len(e.Data) > 0 {
 			half.CloseWrite()
 		} else {
@@ -178,12 +198,15 @@ func (x *replay) open(ctx context.Context, e *conformance.Event) error {
 	return nil
 }
 
-// receive reads up to n bytes and prints them.
-func (x *replay) receive(conn *replayed, id, n int) {
+// brief is how long at most the suite does something else than to wait for the target.
+const brief = 100 * time.Millisecond
+
+// receive reads up to n bytes, for wait, and prints them.
+func (x *replay) receive(conn *replayed, id, n int, wait time.Duration) {
 	if n <= 0 || conn.ended != "" {
 		return
 	}
-	conn.SetReadDeadline(time.Now().Add(x.patience))
+	conn.SetReadDeadline(time.Now().Add(wait))
 	data, err := io.ReadAll(io.LimitReader(conn, int64(n)))
 	conn.now.Write(data)
 	if len(data) > 0 {
@@ -192,7 +215,7 @@ func (x *replay) receive(conn *replayed, id, n int) {
 	var timeout net.Error
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout():
-		conn.ended = fmt.Sprintf(", and then nothing for %v", x.patience)
+		conn.ended = fmt.Sprintf(", and then nothing for %v", wait.Round(time.Millisecond))
 	case err != nil:
 		conn.ended = ", and then: " + err.Error()
 	case len(data) < n:

@@ -28,7 +28,6 @@ type conformRun struct {
 
 	outputs  []conformReport
 	progress *report.Progress
-	done     int
 }
 
 // conform runs those of the cases that the arguments behind the first select, and writes the reports.
@@ -51,13 +50,13 @@ func conform(c *cli.Context, std streams, target conformance.Target, cases []con
 		return conformError(err)
 	}
 	r.Suite, r.Target = suiteName(), x.subject()
-	if ctx.Err() != nil {
-		r.Target.Facts["interrupted"] = fmt.Sprintf("after %d of %d cases", x.done, len(x.cases))
+	if r.Unrun > 0 {
+		r.Target.Facts["interrupted"] = fmt.Sprintf("after %d of %d cases", len(x.cases)-r.Unrun, len(x.cases))
 	}
 	if err := x.write(r); err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
+	if r.Unrun > 0 {
 		return fmt.Errorf("interrupted %s; the reports have what was run", r.Target.Facts["interrupted"])
 	}
 	return x.verdict(r)
@@ -159,7 +158,6 @@ func readReport(path string) (*conformance.Report, error) {
 
 // result takes each result when it is known.
 func (x *conformRun) result(r conformance.Result) {
-	x.done++
 	x.progress.Done(r)
 	for i := range x.outputs {
 		x.outputs[i].result(x, r)

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gangway-go/gangway/conformance"
+	"github.com/gangway-go/gangway/conformance/app"
 	"github.com/gangway-go/gangway/conformance/report"
 )
 
@@ -136,6 +137,16 @@ func TestConformInterrupted(t *testing.T) {
 	assert.Len(t, readReportFile(t, lines).Results, len(r.Results))
 }
 
+// TestConformTotal: a run that has no time left is no green one.
+func TestConformTotal(t *testing.T) {
+	t.Parallel()
+	ln, url := listenFCGI(t)
+	go fcgi.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { time.Sleep(50 * time.Millisecond) }))
+	code, _, diag := conformApp(url, "--total", "2s", "--jobs", "1")
+	assert.Equal(t, exitFailure, code)
+	assert.Regexp(t, `interrupted after \d+ of \d+ cases; the reports have`, diag)
+}
+
 // TestConformUnreachable: who does not answer is known within 3 s.
 func TestConformUnreachable(t *testing.T) {
 	t.Parallel()
@@ -173,12 +184,36 @@ func TestReplay(t *testing.T) {
 	answer.Store("an answer that is longer now")
 	code, text = replayed("--to", url)
 	assert.Equal(t, exitFailure, code, text)
-	assert.Regexp(t, `connection 1: \d+ bytes then, \d+ now`, text)
+	assert.Regexp(t, `connection 1: \d+ bytes then, \d+ now, the first \d+ the same`, text)
 	ln.Close()
 	code, text = replayed()
 	assert.Equal(t, exitUnreachable, code, text)
 	code, text = replayed("--to", "there")
 	assert.Equal(t, exitUsage, code, text)
+}
+
+// TestReplayOfHang: what nobody answered then is answered now.
+func TestReplayOfHang(t *testing.T) {
+	_, silent := listenFCGI(t)
+	path := filepath.Join(t.TempDir(), "r.json")
+	target := app.New(silent)
+	cases, err := conformance.Select(app.Cases(), []string{"fcgi/3.3/output-aligned-8"})
+	require.NoError(t, err)
+	r, err := conformance.Run(t.Context(), target, cases, conformance.Options{Force: true})
+	require.NoError(t, err)
+	require.NotEqual(t, conformance.Pass, r.Results[0].Outcome)
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, json.NewEncoder(f).Encode(r))
+
+	ln, url := listenFCGI(t)
+	go fcgi.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "here I am") }))
+	var out, diag bytes.Buffer
+	code := run([]string{"gangway", "conform", "replay", path, "--case", "fcgi/3.3/output-aligned-8", "--to", url},
+		streams{strings.NewReader(""), &out, &diag})
+	assert.Equal(t, exitFailure, code, out.String()+diag.String())
+	assert.Regexp(t, `connection 1: 0 bytes then, \d+ now, the first 0 the same`, out.String())
 }
 
 // TestConformNames: each case has a name of its own, a section and a sentence, and there are as many as are promised.

@@ -3,6 +3,7 @@ package conformance
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -49,8 +50,11 @@ func (r *runner) autopsy(last *Case, result *Result, began time.Time, autopsies 
 	}
 	r.autopsies++
 	if !r.revive() {
-		result.Outcome = Crash
-		result.Got = "the target does not come back after this case, or one of those just before it; " + result.Got
+		names := make([]string, len(suspects))
+		for i, s := range suspects {
+			names[i] = s.Name
+		}
+		result.Outcome, result.Got = Crash, "the target does not come back; it was one of "+strings.Join(names, ", ")
 		r.record(last, result)
 		r.giveUp()
 		return
@@ -66,7 +70,7 @@ func (r *runner) autopsy(last *Case, result *Result, began time.Time, autopsies 
 		dead := r.alive() != nil
 		if dead {
 			again.Outcome = Crash
-			again.Got = "the target answers nobody any more after this case alone; " + again.Got
+			again.Got = strings.TrimSuffix("the target answers nobody any more after this case alone; "+again.Got, "; ")
 		}
 		r.record(c, again)
 		if dead && !r.revive() {
@@ -99,6 +103,12 @@ func (r *runner) passed(c *Case) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.results[c.Name].Outcome == Pass
+}
+
+func (r *runner) isGone() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.gone
 }
 
 // giveUp skips what is still to be run.

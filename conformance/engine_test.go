@@ -182,6 +182,16 @@ func TestTargetThatStaysDead(t *testing.T) {
 		Case{Name: "a/1/after", Level: Must, Run: passing})
 	assert.Equal(t, map[string]Outcome{"a/1/before": Pass, "a/1/deadly": Crash, "a/1/after": Skip}, got)
 	assert.True(t, report.Gone)
+	assert.Zero(t, report.Unrun, "there was time")
+}
+
+func TestOneIsBlamedForTheEnd(t *testing.T) {
+	p := &patient{jobs: 3}
+	report, err := Run(t.Context(), p, []Case{
+		{Name: "a/1/deadly", Run: deadly(p, 0)}, {Name: "a/1/beside", Run: victim(p)}, {Name: "a/1/too", Run: victim(p)},
+	}, Options{Patience: 200 * time.Millisecond})
+	require.NoError(t, err)
+	assert.Equal(t, map[Outcome]int{Crash: 1, Skip: 2}, report.Counts())
 }
 
 func TestSerialCasesRunAlone(t *testing.T) {
@@ -208,9 +218,10 @@ func TestSerialCasesRunAlone(t *testing.T) {
 
 func TestTotalTime(t *testing.T) {
 	wait := func(t *T) { t.Sleep(time.Minute) }
-	got, _ := outcomes(t, &patient{}, Options{Total: time.Second},
+	got, report := outcomes(t, &patient{}, Options{Total: time.Second}, Case{Name: "a/1/done", Level: Must, Run: passing},
 		Case{Name: "a/1/first", Level: Must, Run: wait}, Case{Name: "a/1/second", Level: Must, Run: wait})
 	assert.Equal(t, Skip, got["a/1/second"])
+	assert.Equal(t, 2, report.Unrun)
 }
 
 func TestDone(t *testing.T) {
@@ -270,6 +281,10 @@ func TestSelect(t *testing.T) {
 		"level=must":         "fcgi/3.3/a fcgi-client/3.3/a",
 		"fcgi !fcgi/3.3":     "fcgi/3.30/b fcgi/4.1/a",
 		"!fcgi":              "fcgi-client/3.3/a",
+		"fcgi level=must":    "fcgi/3.3/a",
+		"level=may fcgi/3.3": "fcgi/3.3/ab",
+		"fcgi/4 level=must":  "error",
+		"level=may level=should fcgi/3.3 fcgi/3.30 !*/*/a": "fcgi/3.30/b fcgi/3.3/ab",
 		"!level=MUST fcgi":   "fcgi/3.30/b fcgi/4.1/a fcgi/3.3/ab",
 		"fcgi/5":             "error",
 		"fcgi/3.3 !fcgi/5":   "error",

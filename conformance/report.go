@@ -53,7 +53,8 @@ type Report struct {
 	Target  Subject   `json:"target"`
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended"`
-	Gone    bool      `json:"gone,omitempty"` // the target died, and the rest could not be run
+	Gone    bool      `json:"gone,omitempty"`  // the target died, and the rest could not be run
+	Unrun   int       `json:"unrun,omitempty"` // cases that were skipped because the run was to end
 	Results []Result  `json:"results"`
 }
 

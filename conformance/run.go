@@ -48,14 +48,12 @@ type Options struct {
 	Done func(Result)
 }
 
-// Errors that Run returns.
-var (
-	ErrUnreachable = errors.New("conformance: the target does not answer")
-)
+// ErrUnreachable is why nothing was run.
+var ErrUnreachable = errors.New("conformance: the target does not answer")
 
 // Run runs the cases against the target. It returns an error that wraps ErrUnreachable if the target does not answer the
-// plain request that comes first, one that wraps ErrSelector if there are no cases, and else a report with a result for each
-// case: also if the target dies, or ctx ends, in the middle.
+// plain request that comes first, one that wraps ErrSelector if there are no cases, another if the suite cannot ask, and
+// else a report with a result for each case: also if the target dies, or ctx or Options.Total end, in the middle.
 func Run(ctx context.Context, target Target, cases []Case, options Options) (*Report, error) {
 	if len(cases) == 0 {
 		return nil, fmt.Errorf("%w: no cases", ErrSelector)
@@ -71,7 +69,11 @@ func Run(ctx context.Context, target Target, cases []Case, options Options) (*Re
 	report := &Report{Schema: SchemaVersion, Suite: "gangway", Target: target.Subject(), Started: started}
 	results := r.runAll(cases)
 	for i := range cases {
-		report.Results = append(report.Results, *results[cases[i].Name])
+		result := results[cases[i].Name]
+		report.Results = append(report.Results, *result)
+		if result.Got == timeOver || result.Got == timeEnds {
+			report.Unrun++
+		}
 	}
 	report.Gone = r.gone
 	report.Ended = time.Now()
@@ -118,7 +120,11 @@ func newRunner(ctx context.Context, target Target, options Options) *runner {
 func (r *runner) preflight() error {
 	c := &Case{Name: "preflight", Level: Must, Run: r.target.Preflight}
 	result := r.attempt(c)
-	if result.Outcome != Pass {
+	switch result.Outcome {
+	case Pass:
+	case SuiteError:
+		return errors.New(result.Got)
+	default:
 		return fmt.Errorf("%w: %s", ErrUnreachable, result.Got)
 	}
 	pace := result.pace
@@ -175,9 +181,7 @@ func (r *runner) runAll(cases []Case) map[string]*Result {
 // runOne gets the result of one case and makes sure that the target is alive afterwards.
 func (r *runner) runOne(c *Case) {
 	if reason, outcome := r.obstacle(c); reason != "" {
-		result := describe(c)
-		result.Outcome, result.Got = outcome, reason
-		r.record(c, result)
+		r.pass(c, outcome, reason)
 		return
 	}
 	r.alone.RLock()
@@ -193,8 +197,25 @@ func (r *runner) runOne(c *Case) {
 	}
 	r.alone.Lock()
 	defer r.alone.Unlock()
+	if r.isGone() {
+		r.pass(c, Skip, "the target went away while this case ran")
+		return
+	}
 	r.autopsy(c, result, began, autopsies)
 }
+
+// pass records a case that was not run.
+func (r *runner) pass(c *Case, outcome Outcome, reason string) {
+	result := describe(c)
+	result.Outcome, result.Got = outcome, reason
+	r.record(c, result)
+}
+
+// Why a case has no result of its own.
+const (
+	timeOver = "the time of the run is over"
+	timeEnds = "the run ended during this case"
+)
 
 // obstacle says why c cannot be run.
 func (r *runner) obstacle(c *Case) (string, Outcome) {
@@ -207,7 +228,7 @@ func (r *runner) obstacle(c *Case) (string, Outcome) {
 	case r.gone:
 		return "the target is gone", Skip
 	case r.ctx.Err() != nil:
-		return "the time of the run is over", Skip
+		return timeOver, Skip
 	}
 	for _, name := range c.DependsOn {
 		if before := r.results[name]; before != nil && before.Outcome.Bad() {
@@ -287,8 +308,8 @@ func (r *runner) attempt(c *Case) attempted {
 		}
 	}
 	t.cleanup()
-	if r.ctx.Err() != nil && v.outcome != Pass {
-		v = verdict{Skip, "the run ended during this case"} // which may have failed for that
+	if r.ctx.Err() != nil {
+		v = verdict{Skip, timeEnds} // which has made its verdict
 	}
 	result := attempted{Result: *describe(c), waited: v.outcome == Hang, pace: t.pace}
 	result.Outcome, result.Got = c.weigh(v.outcome), v.got

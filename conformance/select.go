@@ -11,30 +11,33 @@ import (
 // ErrSelector reports a selector that selects nothing, or a run that would run nothing.
 var ErrSelector = errors.New("conformance: nothing selected")
 
-// Select returns the cases that one of the selectors selects, in the order of cases. A selector is the name of a case, a
-// beginning of names ("fcgi", "fcgi/3.3"; "fcgi/4" has fcgi/4.1 in it), a pattern as for path.Match ("*/*/keepconn-*"), or
-// "level=MUST". One that begins with "!" takes away what it selects; if there are only such, they take away from all. It
-// returns an error that wraps ErrSelector if a selector selects no case at all, or if none is left.
+// Select returns the cases that the selectors select, in the order of cases. A selector is the name of a case, a beginning
+// of names ("fcgi", "fcgi/3.3"; "fcgi/4" has fcgi/4.1 in it), a pattern as for path.Match ("*/*/keepconn-*"), or
+// "level=MUST". Selected is what one of the names and one of the levels select, of either all if there is none; what one
+// selects that begins with "!" is not. Select returns an error that wraps ErrSelector if a selector selects no case at all,
+// or if none is left.
 func Select(cases []Case, selectors []string) ([]Case, error) {
-	onlyExclusions := !slices.ContainsFunc(selectors, func(s string) bool { return !strings.HasPrefix(s, "!") })
-	chosen := make([]bool, len(cases))
-	for i := range chosen {
-		chosen[i] = onlyExclusions
-	}
-	for _, exclude := range []bool{false, true} {
-		for _, selector := range selectors {
-			pattern, excludes := strings.CutPrefix(selector, "!")
-			if excludes != exclude {
-				continue
-			}
-			if !mark(cases, pattern, chosen, !exclude) {
-				return nil, fmt.Errorf("%w: no case matches %q", ErrSelector, selector)
-			}
+	var names, levels, exclusions []string
+	for _, s := range selectors {
+		pattern, excludes := strings.CutPrefix(s, "!")
+		if !slices.ContainsFunc(cases, func(c Case) bool { return selects(pattern, &c) }) {
+			return nil, fmt.Errorf("%w: no case matches %q", ErrSelector, s)
+		}
+		switch {
+		case excludes:
+			exclusions = append(exclusions, pattern)
+		case strings.HasPrefix(pattern, levelPrefix):
+			levels = append(levels, pattern)
+		default:
+			names = append(names, pattern)
 		}
 	}
 	var selected []Case
-	for i, c := range cases {
-		if chosen[i] {
+	for _, c := range cases {
+		one := func(patterns []string) bool {
+			return slices.ContainsFunc(patterns, func(p string) bool { return selects(p, &c) })
+		}
+		if (names == nil || one(names)) && (levels == nil || one(levels)) && !one(exclusions) {
 			selected = append(selected, c)
 		}
 	}
@@ -44,18 +47,10 @@ func Select(cases []Case, selectors []string) ([]Case, error) {
 	return selected, nil
 }
 
-func mark(cases []Case, pattern string, chosen []bool, value bool) (matched bool) {
-	for i := range cases {
-		if selects(pattern, &cases[i]) {
-			chosen[i] = value
-			matched = true
-		}
-	}
-	return matched
-}
+const levelPrefix = "level="
 
 func selects(pattern string, c *Case) bool {
-	if level, ok := strings.CutPrefix(pattern, "level="); ok {
+	if level, ok := strings.CutPrefix(pattern, levelPrefix); ok {
 		return strings.EqualFold(level, string(c.Level))
 	}
 	if rest, ok := strings.CutPrefix(c.Name, strings.TrimSuffix(pattern, "/")); ok && (rest == "" || rest[0] == '/' || rest[0] == '.') {

@@ -32,8 +32,8 @@ func (t *Target) Preflight(ct *conformance.T) {
 	}
 	tt := &T{T: ct, target: t, least: slowAnswer}
 	if t.command != "" && !tt.within(slowStart, (*T).Serves) && t.program.ended(slowEnd) {
-		ct.Broken(fmt.Errorf("%q ended before it answered (%v); its output is closed (FastCGI 1.0 section 2.2), so start it "+
-			"by hand to see what it says", t.command, t.program.cmd.ProcessState))
+		ct.Fail("%q ended before it answered (%v). Its output is closed (FastCGI 1.0 section 2.2): if it cannot do without, "+
+			"add >/dev/null 2>&1 to it; to see what it says, start it by hand", t.command, t.program.cmd.ProcessState)
 	}
 	start := time.Now()
 	r := tt.ask("")

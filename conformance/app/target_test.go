@@ -98,7 +98,7 @@ func TestProgramEnds(t *testing.T) {
 	defer target.Close()
 	_, err := conformance.Run(t.Context(), target, target.Cases(), conformance.Options{Patience: hasty})
 	require.ErrorIs(t, err, conformance.ErrUnreachable)
-	assert.ErrorContains(t, err, `"exit 3" ended before it answered (exit status 3); its output is closed`)
+	assert.ErrorContains(t, err, `"exit 3" ended before it answered (exit status 3). Its output is closed`)
 }
 
 func TestRestart(t *testing.T) {

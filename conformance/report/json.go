@@ -54,6 +54,7 @@ type endLine struct {
 	Type   string                      `json:"type"`
 	Ended  time.Time                   `json:"ended"`
 	Gone   bool                        `json:"gone,omitempty"`
+	Unrun  int                         `json:"unrun,omitempty"`
 	Counts map[conformance.Outcome]int `json:"counts"`
 }
 
@@ -71,7 +72,7 @@ func (l *Lines) Result(r conformance.Result) error { return l.e.Encode(resultLin
 
 // End writes the last line.
 func (l *Lines) End(r *conformance.Report) error {
-	return l.e.Encode(endLine{endType, r.Ended, r.Gone, r.Counts()})
+	return l.e.Encode(endLine{endType, r.Ended, r.Gone, r.Unrun, r.Counts()})
 }
 
 func writeLines(w io.Writer, r *conformance.Report, _ *Terms) error {

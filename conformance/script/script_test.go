@@ -3,6 +3,7 @@ package script
 import (
 	"flag"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -137,4 +138,23 @@ func TestKillMatrix(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Bodies are compared, if that says something.
+func TestSameBody(t *testing.T) {
+	for body, want := range map[string]conformance.Outcome{
+		"the same": conformance.Pass, "user is ${REMOTE_USER+set}": conformance.Fail, "process $$": conformance.Skip,
+	} {
+		path := filepath.Join(t.TempDir(), "program")
+		text := "#!/bin/sh\nprintf 'Content-Type: text/plain\n\n'\necho \"" + body + "\"\n"
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o755))
+		cases, err := conformance.Select(Cases(), []string{"script/4.1/null-equals-unset"})
+		require.NoError(t, err)
+		cases[0].Needs = nil
+		result := outcomes(t, New(path), cases, 3*time.Second)[0]
+		assert.Equal(t, want, result.Outcome, "%s: %s", body, result.Got)
+		if want == conformance.Fail {
+			assert.Contains(t, result.Got, `another body: from byte 8 on "set`)
+		}
+	}
 }

@@ -74,16 +74,24 @@ func (t *T) same(want, got *response) {
 		got.status(), got.value("Content-Type"), want.status(), want.value("Content-Type"), got.stderr)
 }
 
-// sameBody fails unless both requests get the same body, if the first one gets the same twice.
+// sameBody fails unless both requests get the same body. It is not compared if it shows the request, as that of the echo
+// application does, and skips the case if the first request gets another one each time.
 func (t *T) sameBody(first, second *request) {
 	want, again, got := t.send(first), t.send(first), t.send(second)
 	t.answers(got)
 	t.same(want, got)
-	if bytes.Equal(want.body, again.body) {
-		t.Check(bytes.Equal(want.body, got.body), "another body: %.80q instead of %.80q", got.body, want.body)
-	} else {
-		t.Info("the body is another each time, and was not compared")
+	if t.target.echo {
+		return
 	}
+	if !bytes.Equal(want.body, again.body) {
+		t.Skip("the body is another each time")
+	}
+	at := 0
+	for at < min(len(want.body), len(got.body)) && want.body[at] == got.body[at] {
+		at++
+	}
+	t.Check(bytes.Equal(want.body, got.body), "another body: from byte %d on %.80q instead of %.80q", at, got.body[at:],
+		want.body[at:])
 }
 
 // refuses fails unless the response is an error of the client's side, or the program fails.

@@ -4,9 +4,12 @@ import (
 	"net"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gangway-go/gangway/conformance"
 )
 
 // A request whose token is divided between two records, hand-written after FastCGI 1.0 sections 3.3, 3.4 and 5.1.
@@ -58,6 +61,39 @@ func TestChat(t *testing.T) {
 	}
 	_, n = fastCGI{}.chat([]byte(beginRecord))
 	assert.Zero(t, n)
+}
+
+// A response without end is given up.
+func TestEndlessResponse(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				piece := make([]byte, 1<<20)
+				for _, err := conn.Write([]byte("HTTP/1.1 200 OK\r\n\r\n")); err == nil; {
+					_, err = conn.Write(piece)
+				}
+			}()
+		}
+	}()
+	target := &Target{URL: "http://" + ln.Addr().String(), App: "fcgi+unix://" + t.TempDir() + "/app.sock"}
+	defer target.Close()
+	report, err := conformance.Run(t.Context(), target, []conformance.Case{{Name: "cgi/0/endless", Run: test(func(t *T) {
+		c := t.Client()
+		c.Send(t.Request("GET", "/", ""))
+		r := c.Response()
+		t.Check(r.End == Endless, "%v", r)
+		t.Check(len(r.Body) < 2*maxUnread, "%d bytes", len(r.Body))
+	})}}, conformance.Options{Force: true, Limit: time.Minute})
+	require.NoError(t, err)
+	assert.Equal(t, conformance.Pass, report.Results[0].Outcome, report.Results[0].Got)
 }
 
 func FuzzSniff(f *testing.F) {

@@ -151,7 +151,9 @@ func (c *Client) read() {
 	for {
 		n, err := c.Conn.Read(buf)
 		c.mu.Lock()
-		c.in = append(c.in, buf[:n]...)
+		if c.in = append(c.in, buf[:n]...); len(c.in) > maxUnread {
+			err = errEndless
+		}
 		if err != nil {
 			c.ended = err
 		}
@@ -162,6 +164,11 @@ func (c *Client) read() {
 		}
 	}
 }
+
+// maxUnread is how much of a response is kept that does not end.
+const maxUnread = 64 << 20
+
+var errEndless = fmt.Errorf("more than %d bytes", maxUnread)
 
 // Response waits for the response to the request that was sent last.
 func (c *Client) Response() *Response {
@@ -208,6 +215,8 @@ func (c *Client) response(last bool) *Response {
 		r.End = Silent
 	case errors.Is(c.ended, io.EOF):
 		r.End = Truncated
+	case c.ended == errEndless:
+		r.End = Endless
 	default:
 		r.End = Reset
 	}

@@ -33,9 +33,10 @@ type End string
 // The ends.
 const (
 	Complete  End = "complete"
-	Truncated End = "cut off"                 // the connection ended before the response did
-	Reset     End = "cut off by a reset"      // or the stream, in HTTP/2
-	Silent    End = "not complete, but still" // nothing more came, and the connection is open
+	Truncated End = "cut off"                       // the connection ended before the response did
+	Reset     End = "cut off by a reset"            // or the stream, in HTTP/2
+	Silent    End = "not complete, open and silent" // nothing more came, and the connection is open
+	Endless   End = "given up after 64 MiB"
 )
 
 // Get is the value of the first field with that name, in any case.
