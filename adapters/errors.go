@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"github.com/gangway-go/gangway/internal/sockio"
 )
 
 // The errors that callers decide on. They arrive wrapped, usually in an [*Error].
@@ -129,8 +131,8 @@ func sentinelStatus(err error) int {
 // is no fault of the application. A time-out becomes [ErrTimeout], a full queue of a Unix socket or of processes
 // (EAGAIN) [ErrBusy]; kind is the sentinel for an error that has none.
 func Failed(ctx context.Context, op, addr string, kind, err error) *Error {
-	if ctx.Err() != nil {
-		err, kind = context.Cause(ctx), ErrAborted
+	if over := sockio.Over(ctx); over != nil {
+		err, kind = over, ErrAborted
 	}
 	dial := false
 	if ne, ok := err.(*net.OpError); ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -433,6 +434,21 @@ func TestClientConnectTimeout(t *testing.T) {
 		assert.EqualError(t, err,
 			"fastcgi: dial tcp pipe: application timed out: no connection within 5s (limit connect-timeout)")
 	})
+}
+
+// A lateContext is over by its deadline and does not know it yet.
+type lateContext struct{ context.Context }
+
+func (lateContext) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }
+
+// TestClientLateContext: the deadline of the caller is not the limit of the Client, whoever notices it first.
+func TestClientLateContext(t *testing.T) {
+	c := &fastcgi.Client{Network: "tcp", Address: "pipe", Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
+	}}
+	_, err := c.Serve(lateContext{t.Context()}, get())
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Empty(t, adapters.LimitOf(err))
 }
 
 // TestClientStderrEndsWithClose: nobody writes to Stderr once Close has returned.

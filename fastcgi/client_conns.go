@@ -196,16 +196,17 @@ func (c *Client) connect(ctx context.Context) (nc net.Conn, late bool, err error
 	timed, cancel := context.WithTimeout(ctx, cmp.Or(c.ConnectTimeout, clientConnectTimeout))
 	defer cancel()
 	nc, err = dial(timed, network, c.Address)
-	return nc, sockio.Late(timed), err
+	return nc, sockio.Over(timed) != nil, err
 }
 
 func (c *Client) dialError(ctx context.Context, err error, late bool) error {
 	if op := (*net.OpError)(nil); errors.As(err, &op) {
 		err = op.Err // the rest is in adapters.Error
 	}
+	over := sockio.Over(ctx)
 	switch {
-	case ctx.Err() != nil:
-		err = context.Cause(ctx)
+	case over != nil:
+		err = over
 	case late:
 		err = adapters.ConnectTimeout(fmt.Errorf("%w: no connection within %v", adapters.ErrTimeout,
 			cmp.Or(c.ConnectTimeout, clientConnectTimeout)))

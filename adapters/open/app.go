@@ -140,7 +140,7 @@ func (app *App) dial() func(ctx context.Context, network, address string) (net.C
 		timed, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		conn, err := dial(timed, network, address)
-		if err != nil && ctx.Err() == nil && sockio.Late(timed) {
+		if err != nil && sockio.Over(ctx) == nil && sockio.Over(timed) != nil {
 			late := fmt.Errorf("%w: no connection within %v", adapters.ErrTimeout, limit)
 			err = adapters.ConnectTimeout(&adapters.Error{Op: "dial", Limit: "connect-timeout", Err: late})
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/sockio"
 )
 
 // What the zero values of an Engine's fields mean.
@@ -131,7 +132,7 @@ func (e *Engine) dial(ctx context.Context) (net.Conn, error) {
 		return conn, nil
 	}
 	failed := e.failed(ctx, "dial", adapters.ErrUnreachable, err)
-	if late, _ := timed.Deadline(); ctx.Err() == nil && !time.Now().Before(late) { // timed may not be over yet
+	if sockio.Over(ctx) == nil && sockio.Over(timed) != nil {
 		failed.Limit = "connect-timeout"
 		failed.Err = adapters.ConnectTimeout(fmt.Errorf("%w: no connection within %v", adapters.ErrTimeout, limit))
 	}

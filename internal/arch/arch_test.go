@@ -43,7 +43,7 @@ const graph = `
 	fastcgi/wire < fastcgi;
 	scgi/wire, scgi/uwsgi < scgi;
 	egi < egi/...;
-	adapters, fastcgi < fastcgi/gofast;
+	adapters, fastcgi, internal/sockio < fastcgi/gofast;
 
 	# What puts the protocols together.
 	adapters, adapters/pool, adapters/proxy, adapters/static, fastcgi, scgi, cgi, egi, internal/...

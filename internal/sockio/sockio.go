@@ -115,11 +115,13 @@ func (c *Conn) Control(f func(fd uintptr)) {
 	}
 }
 
-// Late reports whether ctx is over, or should be: the opening of a connection ends at its deadline, which ctx itself
-// may notice a moment later.
-func Late(ctx context.Context) bool {
-	deadline, ok := ctx.Deadline()
-	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
+// Over returns why ctx is over, or should be, and nil if it is not: a connection notices the deadline of ctx, and ctx
+// itself maybe a moment later.
+func Over(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return context.Cause(ctx)
 }
 
 // A transfer is what is being read or written.
