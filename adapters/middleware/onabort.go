@@ -318,7 +318,11 @@ func (b *pumpedBody) Read(p []byte) (int, error) {
 		select {
 		case b.piece, more = <-b.pieces:
 		case <-b.a.left:
+		}
+		select {
+		case <-b.a.left: // pieces may be lost, and the end of the rest is none
 			return 0, adapters.ErrAborted
+		default:
 		}
 		if !more {
 			b.over.Store(true)

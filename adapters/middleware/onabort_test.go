@@ -201,6 +201,25 @@ func (panicking) Read([]byte) (int, error) { panic("late") }
 func (panicking) Close() error { return nil }
 
 // A body that panics, which is read in a goroutine of its own, does not end the program.
+// What comes before a body that nobody read to its end is no end of it.
+func TestOnAbortEndsNothing(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			app := &steady{pieces: 3, ended: make(chan error, 1)}
+			o := &middleware.OnAbort{Policy: middleware.Finish, Log: slog.New(slog.DiscardHandler)}
+			ctx, leave := context.WithCancel(t.Context())
+			resp, err := o.Wrap(app).Serve(ctx, &adapters.Request{Stderr: io.Discard})
+			require.NoError(t, err)
+			leave()
+			<-app.ended
+			synctest.Wait()
+			_, err = resp.Body.Read(make([]byte, 100))
+			assert.ErrorIs(t, err, adapters.ErrAborted)
+			require.NoError(t, o.Close(t.Context()))
+		})
+	}
+}
+
 func TestOnAbortPanic(t *testing.T) {
 	o := &middleware.OnAbort{Policy: middleware.Finish, Log: slog.New(slog.DiscardHandler)}
 	app := adapters.HandlerFunc(func(context.Context, *adapters.Request) (*adapters.Response, error) {
