@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gangway-go/gangway/adapters"
 )
@@ -62,7 +63,8 @@ func authorizerError(ctx context.Context, err error) error {
 	}
 }
 
-// authorized returns the request with the variables of an authorizer's response.
+// authorized returns the request with the variables of an authorizer's response. Their names are made upper-case, since
+// case counts neither in the names of fields nor in those of variables (RFC 3875 4.1), and Go changes that of fields.
 func authorized(req *adapters.Request, header adapters.Header) *adapters.Request {
 	c := *req
 	c.Vars = slices.Clip(c.Vars)
@@ -71,7 +73,7 @@ func authorized(req *adapters.Request, header adapters.Header) *adapters.Request
 		if len(f.Name) <= len(prefix) || !adapters.EqualName(f.Name[:len(prefix)], prefix) {
 			continue
 		}
-		v := adapters.Var{Name: f.Name[len(prefix):], Value: f.Value}
+		v := adapters.Var{Name: strings.ToUpper(f.Name[len(prefix):]), Value: f.Value}
 		c.Vars = append(c.Vars, v)
 		switch v.Name {
 		case "REMOTE_USER":
