@@ -18,14 +18,15 @@ import (
 
 // Serve makes this process the script: h answers the one request that the web server has started it for. SIGTERM and
 // SIGINT cancel the request. main should exit with 1 if there is an error: then the response is not complete, and the
-// exit status is all that can tell. An error of h is answered with its status and is no error here.
+// exit status is all that can tell. An error of h is answered with its status and is no error here; slog.Default has
+// it, which writes to the web server's log.
 func Serve(h adapters.Handler) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	broken := make(chan os.Signal, 1) // else a broken standard output would end us, and h could not clean up
 	signal.Notify(broken, syscall.SIGPIPE)
 	defer signal.Stop(broken)
-	i := &Invocation{Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	i := &Invocation{Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Log: slog.Default()}
 	return i.Serve(ctx, h)
 }
 

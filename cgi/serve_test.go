@@ -225,3 +225,26 @@ func TestInvocationIsToldToEnd(t *testing.T) {
 	assert.ErrorIs(t, err, adapters.ErrAborted)
 	web.Close() // and the Read ends
 }
+
+// Why a request failed is for the web server's log.
+func TestServeLogs(t *testing.T) {
+	for name, value := range map[string]string{
+		"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/x", "SERVER_PROTOCOL": "HTTP/1.1",
+	} {
+		t.Setenv(name, value)
+	}
+	out, err := os.CreateTemp(t.TempDir(), "")
+	require.NoError(t, err)
+	defer out.Close()
+	log := new(testlog.Buffer)
+	defer func(f *os.File, l *slog.Logger) { os.Stdout = f; slog.SetDefault(l) }(os.Stdout, slog.Default())
+	os.Stdout = out
+	slog.SetDefault(log.Logger())
+	require.NoError(t, cgi.Serve(handler(func(context.Context, *adapters.Request) (*adapters.Response, error) {
+		return nil, adapters.ErrUnreachable
+	})))
+	answer, err := os.ReadFile(out.Name())
+	require.NoError(t, err)
+	assert.Contains(t, string(answer), "Status: 502")
+	assert.Contains(t, log.String(), adapters.ErrUnreachable.Error())
+}
