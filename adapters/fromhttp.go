@@ -47,19 +47,26 @@ func fromHTTP(req *Request, r *http.Request, names []string) error {
 
 // httpScript finds SCRIPT_NAME and PATH_INFO of a request that no resolver has seen.
 func httpScript(s *Script, r *http.Request) error {
+	raw, _, _ := strings.Cut(r.RequestURI, "?")
+	rest := r.URL.EscapedPath()
 	switch {
 	case r.URL.Path == "" && r.URL.Host != "":
 		s.PathInfo = "/" // of a target in absolute form, RFC 9110 4.2.3
 		return nil
-	case r.URL.Path == "*" || r.URL.Path == "":
+	case r.URL.Path == "*" || r.URL.Path == "" && (raw == "" || raw[0] != '/'):
 		return nil // OPTIONS *
+	case rest == "" && raw[len(raw)-1] != '/': // http.StripPrefix has taken all
+		var err error
+		s.Name, err = CanonicalPath(raw)
+		return err
+	case rest == "" || rest[0] != '/': // or has taken the slash, too
+		rest = "/" + rest
 	}
-	path, err := CanonicalPath(r.URL.EscapedPath())
+	path, err := CanonicalPath(rest)
 	if err != nil {
 		return err
 	}
 	s.PathInfo = path
-	raw, _, _ := strings.Cut(r.RequestURI, "?")
 	if raw == path || raw == "" {
 		return nil
 	}
