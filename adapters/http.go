@@ -41,12 +41,17 @@ func (f *HTTPFrontend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.fail(err)
 		return
 	}
-	resp, err := f.Handler.Serve(r.Context(), &x.req)
+	resp, err := x.ask()
 	if err != nil {
 		x.fail(err)
 		return
 	}
 	x.answer(resp)
+}
+
+func (x *exchange) ask() (resp *Response, err error) {
+	defer Recovered(&err)
+	return x.f.Handler.Serve(x.r.Context(), &x.req)
 }
 
 // An exchange is one request and its response over net/http.

@@ -369,3 +369,15 @@ func TestHTTPOverTLS(t *testing.T) {
 	resp.Body.Close()
 	assert.Equal(t, "https configured", string(body))
 }
+
+// A Handler that panics has failed, and only that.
+func TestHTTPPanic(t *testing.T) {
+	addr, log := serveHTTP(t, HandlerFunc(func(context.Context, *Request) (*Response, error) { panic("odd") }))
+	for name, c := range clients(t) {
+		resp, err := c.Get("http://" + addr)
+		require.NoError(t, err, name)
+		resp.Body.Close()
+		assert.Equal(t, 500, resp.StatusCode, name)
+	}
+	assert.Contains(t, log.String(), "application panics: odd")
+}
