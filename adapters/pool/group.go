@@ -70,13 +70,18 @@ type Group struct {
 // op is what the errors of a Group begin with, before its name.
 const op = "pool: app"
 
-var errClosed = errors.New("the app is being stopped")
+var (
+	errClosed  = errors.New("the app is being stopped")
+	errNoStart = errors.New("the app was not started: call Start")
+)
 
 // Start starts the first process and returns when it is ready to serve, or with the reason why it is not; the others
 // follow in the background. After an error too the Group goes on trying, until Close; meanwhile its answer is that
 // error, with status 503.
 func (g *Group) Start(ctx context.Context) error {
-	g.init(context.WithoutCancel(ctx))
+	if !g.init(context.WithoutCancel(ctx)) {
+		return errors.New("pool: app " + g.Name + ": Start was called before")
+	}
 	g.running.Go(g.supervise)
 	select {
 	case <-g.first:
@@ -91,13 +96,18 @@ func (g *Group) Start(ctx context.Context) error {
 	return g.broken
 }
 
-func (g *Group) init(life context.Context) {
+// init reports false if it was done before.
+func (g *Group) init(life context.Context) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.end != nil {
+		return false
+	}
 	g.log = cmp.Or(g.Log, slog.Default()).With("app", g.Name)
 	g.first, g.change, g.idle = make(chan struct{}), make(chan struct{}, 1), make(chan struct{})
 	g.serving, g.end = context.WithCancel(life)
 	g.patient, g.kill = context.WithCancel(life)
+	return true
 }
 
 // Serve hands req to the least busy process, or waits for one. The error wraps [adapters.ErrBusy] if the queue is full

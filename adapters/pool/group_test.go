@@ -388,6 +388,20 @@ func TestCloseWhileStarting(t *testing.T) {
 	require.NoError(t, (&pool.Group{}).Close(t.Context()), "one that was never started")
 }
 
+func TestStartOnce(t *testing.T) {
+	g := &pool.Group{}
+	_, err := ask(g, 0)
+	assert.ErrorContains(t, err, "the app was not started")
+	assert.Equal(t, 503, adapters.StatusOf(err))
+	inBubble(t, g, &stage{}, func(t *testing.T) {
+		require.NoError(t, g.Start(t.Context()))
+		assert.ErrorContains(t, g.Start(t.Context()), "app shop: Start was called before")
+		_, err := ask(g, 0)
+		require.NoError(t, err)
+		require.NoError(t, g.Close(t.Context()))
+	})
+}
+
 func TestStartGivesUp(t *testing.T) {
 	g := &pool.Group{}
 	inBubble(t, g, &stage{boot: time.Hour}, func(t *testing.T) {

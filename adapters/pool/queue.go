@@ -71,6 +71,8 @@ func (g *Group) refusal() error {
 	switch {
 	case g.closed:
 		return g.unavailable(errClosed, 0)
+	case g.end == nil:
+		return g.unavailable(errNoStart, 0)
 	case g.broken != nil && !slices.ContainsFunc(g.members, (*member).attached):
 		return g.unavailable(g.broken, max(time.Until(g.retryAt), retryAfter))
 	}
