@@ -79,7 +79,7 @@ func (r *Request) contentLength() string {
 
 func (e *varEncoder) data(d *Data) bool {
 	return d == nil || e.opt("FCGI_DATA_LENGTH", strconv.FormatInt(d.Length, 10)) &&
-		e.opt("FCGI_DATA_LAST_MOD", strconv.FormatInt(d.LastMod.Unix(), 10))
+		e.opt("FCGI_DATA_LAST_MOD", strconv.FormatInt(max(d.LastMod.Unix(), 0), 10)) // 0 also for no time
 }
 
 func (e *varEncoder) script(r *Request) bool {

@@ -1,10 +1,8 @@
 package egi
 
 import (
-	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -225,8 +223,3 @@ func (x *exchange) FlushError() error {
 
 // EnableFullDuplex is for http.ResponseController: every exchange is full duplex.
 func (x *exchange) EnableFullDuplex() error { return nil }
-
-// Hijack is for http.ResponseController: there is no connection.
-func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return nil, nil, fmt.Errorf("egi: %w: %w", adapters.ErrUpgrade, http.ErrNotSupported)
-}

@@ -220,8 +220,9 @@ func (s *Server) last() {
 
 // Shutdown stops accepting, and waits for the requests under way and for those that come on open connections: each of
 // these is closed behind its next response, or when it was idle for [adapters.IdleEnd]. A client that sends a request
-// at the moment of Shutdown does not lose it. When ctx is done before, Shutdown closes all connections and, unless all
-// were idle, returns ctx's error.
+// on one at the moment of Shutdown does not lose it; one whose connection waits to be accepted does, unless another
+// process has the listening socket, too. When ctx is done before, Shutdown closes all connections and, unless all were
+// idle, returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.draining.Load() {
