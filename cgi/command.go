@@ -19,7 +19,8 @@ import (
 
 // A command is what is to be run.
 type command struct {
-	script  string // absolute path
+	asked   string // absolute path
+	script  string // the same; for its owner without symbolic links
 	program string // the same, or its interpreter
 	argv    []string
 	dir     string
@@ -27,14 +28,20 @@ type command struct {
 
 // command returns what to run for a request for filename. Also with an error it names the script.
 func (s *Script) command(filename string) (c command, err error) {
-	if c.script = s.Path; c.script == "" {
-		c.script = filename
+	if c.script = cmp.Or(s.Path, filename); c.script == "" {
+		return c, fmt.Errorf("%w: the request names no script", adapters.ErrNotFound)
+	}
+	if c.script, err = filepath.Abs(c.script); err != nil { // relative, it would be looked for in dir
+		return c, err
+	}
+	c.asked = c.script
+	if s.byOwner() { // what is looked at is what is run, whoever changes links meanwhile
+		if real, err := filepath.EvalSymlinks(c.script); err == nil {
+			c.script = real
+		}
 	}
 	interpreter := s.Interpreters[filepath.Ext(c.script)]
 	if err := checkScript(c.script, interpreter == ""); err != nil {
-		return c, err
-	}
-	if c.script, err = filepath.Abs(c.script); err != nil { // relative, it would be looked for in dir
 		return c, err
 	}
 	if c.dir = s.Dir; c.dir == "" {
@@ -59,9 +66,6 @@ func misconfigured(format string, err error) error {
 
 // checkScript reports why there is no script at path.
 func checkScript(path string, executable bool) error {
-	if path == "" {
-		return fmt.Errorf("%w: the request names no script", adapters.ErrNotFound)
-	}
 	if strings.IndexByte(path, 0) >= 0 {
 		return fmt.Errorf("%w: NUL in the script's name", adapters.ErrBadRequest)
 	}
@@ -113,6 +117,9 @@ func (s *Script) environ(c *command, req *adapters.Request) ([]string, error) {
 	for name, value := range req.All() {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.IndexByte(value, 0) >= 0 {
 			return nil, fmt.Errorf("%w: no environment can hold the variable %.40q", adapters.ErrBadRequest, name)
+		}
+		if name == "SCRIPT_FILENAME" && s.byOwner() {
+			value = c.script
 		}
 		if !hasVar(s.Env, name) && !(another && steers(name)) {
 			env = append(env, name+"="+value)

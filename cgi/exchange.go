@@ -97,7 +97,7 @@ func (x *exchange) open() (files [3]*os.File, err error) {
 		return r, w
 	}
 	files = [3]*os.File{null, nil, null}
-	if file := bodyFile(x.req); file != nil {
+	if file := bodyFile(x.req); file != nil && !x.script.confined() {
 		files[0] = file
 	} else if x.req.HasBody() {
 		files[0], x.stdin = pipe()

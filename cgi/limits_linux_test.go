@@ -2,6 +2,7 @@ package cgi_test
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -176,15 +177,44 @@ func TestScriptOwnerFolder(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can become somebody else")
 	}
-	s := sh(t, head+"pwd")
+	s := sh(t, head+"pwd; echo $SCRIPT_FILENAME")
 	readable(t, s)
 	real, err := filepath.EvalSymlinks(s.Path)
 	require.NoError(t, err)
 	require.NoError(t, os.Chown(real, 40123, 40123))
-	link := filepath.Join(t.TempDir(), "link.cgi")
+	link := filepath.Join(t.TempDir(), "link.php")
 	require.NoError(t, os.Symlink(s.Path, link))
-	s.User, s.Path = cgi.Owner, ""
-	_, body, err := ask(t, s, &adapters.Request{Script: adapters.Script{Filename: link}})
+	s.User, s.Path, s.Interpreters = cgi.Owner, "", map[string]string{".php": "/nowhere"}
+	req := &adapters.Request{Script: adapters.Script{Filename: link}}
+	_, body, err := ask(t, s, req)
 	require.NoError(t, err)
-	assert.Equal(t, filepath.Dir(real)+"\n", body)
+	assert.Equal(t, filepath.Dir(real)+"\n"+real+"\n", body)
+
+	require.NoError(t, os.Lchown(link, 40123, 0))
+	_, _, err = ask(t, s, req)
+	assert.NoError(t, err, "its owner's link")
+	require.NoError(t, os.Lchown(link, 40124, 0))
+	_, _, err = ask(t, s, req)
+	assert.ErrorContains(t, err, link+" is neither its owner's nor root's")
+	assert.Equal(t, 403, adapters.StatusOf(err))
+}
+
+// A body that lies in a file of ours can be read by its name, too, by a script that runs as somebody else.
+func TestScriptStdinOfAnother(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	s := sh(t, head+"cat /dev/stdin; echo overwritten 2>/dev/null >&0 && echo WON")
+	readable(t, s)
+	s.User = "40123:40123"
+	body, err := os.CreateTemp(t.TempDir(), "")
+	require.NoError(t, err)
+	defer body.Close()
+	_, err = body.WriteString("hello")
+	require.NoError(t, err)
+	_, err = body.Seek(0, io.SeekStart)
+	require.NoError(t, err)
+	_, got, err := ask(t, s, &adapters.Request{Method: "POST", Body: body, ContentLength: 5})
+	require.NoError(t, err)
+	assert.Equal(t, "hello", got)
 }

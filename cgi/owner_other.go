@@ -7,6 +7,6 @@ import (
 	"os"
 )
 
-func ownedAlone(path string, _ bool) (fs.FileInfo, error) { return os.Lstat(path) }
+func ownedAlone(_, path string, _ bool) (fs.FileInfo, error) { return os.Lstat(path) }
 
 func limitOf(*os.ProcessState) string { return "" }

@@ -43,7 +43,8 @@ const (
 	// Self is the user that this process runs as, and the default.
 	Self = "self"
 	// Owner is whoever owns the script, but root. The script and the folders above it must be such that nobody else can
-	// change what is run.
+	// change what is run, and symbolic links that lead there must be root's or the same owner's. The script is run by its
+	// path without them, which SCRIPT_FILENAME says, too.
 	Owner = "owner"
 	// OwnerOrRoot is Owner, and root is an owner like any other.
 	OwnerOrRoot = "owner-or-root"
@@ -157,35 +158,18 @@ func (s *Script) readable() ([]string, error) {
 	return paths, nil
 }
 
-// userFor returns who c runs as; nil is who we are. For its owner c gets the path and the folder without symbolic links,
-// which are those that were looked at.
+// userFor returns who c runs as; nil is who we are.
 func (s *Script) userFor(c *command) (*sandbox.User, error) {
 	if !s.byOwner() {
 		return s.confinement.user, nil
 	}
-	path, err := filepath.EvalSymlinks(c.script)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", adapters.ErrForbidden, err)
-	}
-	info, err := ownedAlone(path, s.User == OwnerOrRoot)
+	info, err := ownedAlone(c.asked, c.script, s.User == OwnerOrRoot)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", adapters.ErrForbidden, err)
 	}
 	user, err := sandbox.Owner(info)
 	if err != nil {
 		return nil, misconfigured("owner: %w", err)
-	}
-	for i, arg := range c.argv {
-		if arg == c.script {
-			c.argv[i] = path
-			break
-		}
-	}
-	if c.program == c.script {
-		c.program = path
-	}
-	if s.Dir == "" {
-		c.dir = filepath.Dir(path)
 	}
 	return user, nil
 }

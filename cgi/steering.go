@@ -22,6 +22,9 @@ func steers(name string) bool {
 		slices.ContainsFunc(steeringPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
+// confined reports whether scripts may be kept from files of ours, such as that of a body.
+func (s *Script) confined() bool { return s.asAnother() || s.Sandbox.Profile != "" }
+
 // asAnother reports whether scripts run as somebody else than us, or some of them.
 func (s *Script) asAnother() bool {
 	user := s.confinement.user

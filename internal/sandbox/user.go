@@ -1,7 +1,10 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"os/user"
 	"strconv"
@@ -99,10 +102,21 @@ func userOf(uid, gid uint32) (*User, error) {
 		return known.(*User), nil
 	}
 	u := &User{UID: uid, GID: gid}
-	if a, err := user.LookupId(strconv.FormatUint(uint64(uid), 10)); err == nil {
-		if err := u.setAccount(a); err != nil {
-			return nil, err
+	a, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	unknown := user.UnknownUserIdError(0)
+	switch {
+	case err == nil:
+		err = u.setAccount(a)
+	case errors.As(err, &unknown): // or the C library could not read the accounts
+		var f *os.File
+		if f, err = os.Open("/etc/passwd"); err == nil {
+			f.Close()
+		} else if errors.Is(err, fs.ErrNotExist) {
+			err = nil
 		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	owners.Store([2]uint32{uid, gid}, u)
 	return u, nil

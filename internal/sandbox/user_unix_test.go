@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -76,6 +77,28 @@ func TestOwner(t *testing.T) {
 	u, err = Owner(info)
 	require.NoError(t, err)
 	assert.Zero(t, u.GID)
+}
+
+// TestOwnerNotFoundOut: that the accounts cannot be read now does not mean that there is none.
+func TestOwnerNotFoundOut(t *testing.T) {
+	if !Root() {
+		t.Skip("only root can give files away")
+	}
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.NoError(t, os.Chown(path, 1, 40124)) // daemon, everywhere
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	var limit, none syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	none.Max = limit.Max
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none))
+	_, err = Owner(info)
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	assert.Error(t, err)
+	u, err := Owner(info)
+	require.NoError(t, err)
+	assert.NotEqual(t, uint32(40124), u.GID)
 }
 
 func TestApply(t *testing.T) {
