@@ -40,16 +40,45 @@ func (d *deaf) Serve(ctx context.Context, req *adapters.Request) (*adapters.Resp
 	return d.Handler.Serve(ctx, req)
 }
 
+// An idleStage starts processes of which one can learn only that they have done with it.
+type idleStage struct{ *stage }
+
+func (s idleStage) Spawn(ctx context.Context) (*pool.Process, error) {
+	p, err := s.stage.Spawn(ctx)
+	if err == nil {
+		p.Idle = func() { time.Sleep(5 * time.Second) }
+		usual := p.Handler
+		p.Handler = adapters.HandlerFunc(func(ctx context.Context, req *adapters.Request) (*adapters.Response, error) {
+			if req.Method == "ABORT" {
+				return nil, adapters.ErrAborted
+			}
+			return usual.Serve(ctx, req)
+		})
+	}
+	return p, err
+}
+
 // TestAborted: a process counts as busy with a request that was aborted as long as it goes on with it.
 func TestAborted(t *testing.T) {
+	t.Run("told", func(t *testing.T) {
+		testAborted(t, func(s *stage) pool.Spawner { return deafStage{s} })
+	})
+	t.Run("idle", func(t *testing.T) {
+		testAborted(t, func(s *stage) pool.Spawner { return idleStage{s} })
+	})
+}
+
+func testAborted(t *testing.T, spawner func(*stage) pool.Spawner) {
 	g, s := &pool.Group{Processes: 2}, &stage{}
 	inBubble(t, g, s, func(t *testing.T) {
-		g.Spawner = deafStage{s}
+		g.Spawner = spawner(s)
 		require.NoError(t, g.Start(t.Context()))
 		synctest.Wait()
 		abort := get()
 		abort.Method = "ABORT"
-		_, err := g.Serve(t.Context(), abort)
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		_, err := g.Serve(gone, abort)
 		require.ErrorIs(t, err, adapters.ErrAborted)
 		for range 2 {
 			id, err := ask(g, time.Second)

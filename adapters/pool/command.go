@@ -67,7 +67,8 @@ func (c *Command) Spawn(ctx context.Context) (*Process, error) {
 	if err := r.boot(ctx, socket, cmp.Or(c.BootTimeout, DefaultBoot)); err != nil {
 		return nil, err
 	}
-	return &Process{Handler: c.Backend(socket), ID: r.cmd.Process.Pid, Wait: r.wait, Stop: r.stop}, nil
+	idle := func() { taken(r.life, socket) } // which a process does that serves one connection after the other
+	return &Process{Handler: c.Backend(socket), Idle: idle, ID: r.cmd.Process.Pid, Wait: r.wait, Stop: r.stop}, nil
 }
 
 // start starts r; with Inherit it returns the listener.

@@ -132,13 +132,13 @@ func (g *Group) Serve(ctx context.Context, req *adapters.Request) (*adapters.Res
 func (g *Group) ask(ctx context.Context, m *member, req *adapters.Request) (resp *adapters.Response, err error) {
 	defer func() {
 		if resp == nil { // also after a panic
-			g.checkin(m)
+			g.checkin(ctx, m)
 		}
 	}()
 	if resp, err = m.process.Handler.Serve(ctx, req); err != nil {
 		return nil, err
 	}
-	resp.Body = adapters.OnClose(resp.Body, func() { g.checkin(m) })
+	resp.Body = adapters.OnClose(resp.Body, func() { g.checkin(ctx, m) })
 	return resp, nil
 }
 

@@ -20,6 +20,9 @@ type Process struct {
 	// If it has OnAborted(fn func(delta int)), as a fastcgi.Client has, requests that were aborted count as sessions as
 	// long as the process is busy with them.
 	Handler adapters.Handler
+	// Idle says the same of a Handler that has it not: it returns when the process has done with what was aborted, or has
+	// ended. It may be nil.
+	Idle func()
 	// ID is the process id, for logs.
 	ID int
 	// Wait returns why the process ended, when it has.

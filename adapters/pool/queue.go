@@ -96,8 +96,15 @@ func (g *Group) begin(m *member) {
 	g.open++
 }
 
-// checkin ends a session. Its place goes to the first waiter.
-func (g *Group) checkin(m *member) {
+// checkin ends a session. Its place goes to the first waiter, unless m may go on with the request, which ctx has ended.
+func (g *Group) checkin(ctx context.Context, m *member) {
+	if idle := m.process.Idle; idle != nil && ctx.Err() != nil {
+		g.aborted(m, 1)
+		go func() {
+			defer g.aborted(m, -1)
+			idle()
+		}()
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	m.sessions--
@@ -122,12 +129,16 @@ func (g *Group) watchAborted(m *member) {
 	if !ok {
 		return
 	}
-	h.OnAborted(func(delta int) {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		m.aborted += delta
-		g.share(m)
-	})
+	h.OnAborted(func(delta int) { g.aborted(m, delta) })
+	m.process.Idle = nil
+}
+
+// aborted has m busy with more or fewer requests that were aborted.
+func (g *Group) aborted(m *member, delta int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.aborted += delta
+	g.share(m)
 }
 
 // share gives the waiters the room that m has.
@@ -162,7 +173,7 @@ func (g *Group) leave(w *waiter) {
 		return
 	}
 	if m := <-w.session; m != nil {
-		g.checkin(m)
+		g.checkin(context.Background(), m)
 	}
 }
 
