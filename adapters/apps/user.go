@@ -1,6 +1,7 @@
 package apps
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
@@ -20,10 +21,13 @@ func (a *App) user(name string) (*sandbox.User, error) {
 			return nil, err
 		}
 		owner, err := sandbox.Owner(info)
-		if err == nil && owner.UID == 0 {
-			return nil, nil
+		switch {
+		case err != nil || owner.UID != 0:
+			return checked(owner, err)
+		case name == cgi.Owner:
+			return nil, fmt.Errorf("%s belongs to root: name the user that runs its application (--user)", a.Dir)
 		}
-		return checked(owner, err)
+		return nil, nil
 	}
 	return checked(sandbox.LookupUser(name))
 }

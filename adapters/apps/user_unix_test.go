@@ -29,6 +29,8 @@ def app(environ, start_response):
 	php := `<?php
 preg_match("/Uid:\s+(\d+).*Gid:\s+(\d+)/s", file_get_contents("/proc/self/status"), $m);
 echo "$m[1] $m[2]";`
+	_, err := apps.Start(t.Context(), apps.WSGI, folder(t, "app.py", wsgi), apps.Options{User: cgi.Owner})
+	assert.ErrorContains(t, err, "belongs to root: name the user")
 	type test struct {
 		name, file, text, program string
 		kind                      apps.Kind
