@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -24,18 +25,20 @@ const reapPause = time.Second
 const waitTime = 5 * time.Second
 
 // adoptOrphans makes this process the parent of those whose parent has ended, also if they have left its process group:
-// what an application leaves behind. Until the function it returns is called, which ends them, they may go on. The
-// process whose id is in successor, if any, is none of them.
+// what an application leaves behind. Until the function it returns is called, which ends them, they may go on. Of the
+// process whose id is in successor, if any, and of children that are there already, for whoever became this program may
+// have started some, it ends none.
 func adoptOrphans(successor *atomic.Int64) (end func()) {
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0); errno != 0 {
 		return func() {}
 	}
+	inherited := children(0)
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, syscall.SIGCHLD)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		var dead []int
+		var dead []process
 		for {
 			pause := waitTime // then another look tells whose they are
 			if len(dead) == 0 {
@@ -58,75 +61,71 @@ func adoptOrphans(successor *atomic.Int64) (end func()) {
 		signal.Stop(ch)
 		close(stop)
 		<-stopped
-		killChildren(int(successor.Load()))
+		killChildren(int(successor.Load()), inherited)
 	}
 }
 
-// children returns the processes whose parent this one is, but for one.
-func children(but int) (pids []int) {
+// A process is known by its id and, since another may get that, by when it began.
+type process struct {
+	pid   int
+	start string
+}
+
+// children returns the processes whose parent this one is, but for one, with their states.
+func children(but int) map[process]string {
+	states := map[process]string{}
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, list := range lists {
 		text, _ := os.ReadFile(list)
 		for _, field := range strings.Fields(string(text)) {
 			if pid, err := strconv.Atoi(field); err == nil && pid != but {
-				pids = append(pids, pid)
+				state, start := look(pid)
+				states[process{pid, start}] = state
 			}
 		}
 	}
-	return pids
+	return states
 }
 
-// reapOrphans takes notice of orphans that have ended. What we have started ourselves leads a process group in our
-// session, and whoever started it waits for it. So what leads one is an orphan if it was dead at the last look; those
-// that are dead now are returned for the next one.
-func reapOrphans(successor int, before []int) (dead []int) {
-	_, session, err := look(os.Getpid())
-	if err != nil {
-		return nil
+// look returns the state of a process and when it began, proc(5), or nothing if that cannot be told.
+func look(pid int) (state, start string) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 20 {
+		return "", ""
 	}
-	for _, pid := range children(successor) {
-		group, err := syscall.Getpgid(pid)
-		if err != nil {
-			continue
-		}
-		switch state, its, err := look(pid); {
-		case err != nil:
-		case group != pid || its != session || slices.Contains(before, pid):
-			syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
-		case state == "Z":
-			dead = append(dead, pid)
+	return fields[0], fields[19]
+}
+
+// reapOrphans takes notice of orphans that have ended. Whoever has started a process here waits for it, so what was dead
+// at the last look already is an orphan. Those that are dead now are returned for the next one.
+func reapOrphans(successor int, before []process) (dead []process) {
+	for p, state := range children(successor) {
+		switch {
+		case state != "Z":
+		case slices.Contains(before, p):
+			syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
+		default:
+			dead = append(dead, p)
 		}
 	}
 	return dead
 }
 
-// look returns the state of a process, proc(5), and its session.
-func look(pid int) (state string, session int, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return "", 0, err
-	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // state, ppid, pgrp, session
-	if len(fields) < 4 {
-		return "", 0, os.ErrInvalid
-	}
-	session, err = strconv.Atoi(fields[3])
-	return fields[0], session, err
-}
-
 // killTime bounds the killing of orphans, which as long as it lasts may have children.
 const killTime = 2 * time.Second
 
-// killChildren ends every child but one, and theirs, which become ours.
-func killChildren(but int) {
+// killChildren ends every child but one and the inherited ones, and theirs, which become ours.
+func killChildren(but int, inherited map[process]string) {
 	for deadline := time.Now().Add(killTime); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		pids := children(but)
-		if len(pids) == 0 {
+		orphans := children(but)
+		maps.DeleteFunc(orphans, func(p process, _ string) bool { _, ok := inherited[p]; return ok })
+		if len(orphans) == 0 {
 			return
 		}
-		for _, pid := range pids {
-			syscall.Kill(pid, syscall.SIGKILL)
-			syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+		for p := range orphans {
+			syscall.Kill(p.pid, syscall.SIGKILL)
+			syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
 		}
 	}
 }
