@@ -328,6 +328,61 @@ func TestBrokenRequests(t *testing.T) {
 	}
 }
 
+// A body that the process cannot keep ends the request, not the process.
+func TestBodyNotKept(t *testing.T) {
+	peer.Need(t, "prlimit") // which Linux has
+	tests := []struct {
+		kind          apps.Kind
+		program, file string
+		text          string // with a limit for what is written to a file
+	}{
+		{apps.Rack, "ruby", "config.ru", `
+trap("XFSZ", "IGNORE")
+system("prlimit", "--fsize=2000000", "--pid=#{$$}")
+run lambda { |env|
+  GC.start # which may take what is not held
+  [200, {}, ["#{$$} #{env["rack.input"].read.bytesize}"]]
+}
+`},
+		{apps.PSGI, "perl", "app.psgi", `
+$SIG{XFSZ} = 'IGNORE';
+system 'prlimit', '--fsize=2000000', "--pid=$$";
+sub {
+    my $n = $_[0]{'psgi.input'}->read(my $data, 1 << 30);
+    [200, [], ["$$ $n"]];
+};
+`},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.kind), func(t *testing.T) {
+			peer.Need(t, tt.program)
+			tmp := t.TempDir()
+			t.Setenv("TMPDIR", tmp)
+			log := new(testlog.Buffer)
+			s := startApp(t, tt.kind, folder(t, tt.file, tt.text), options(log))
+			_, pid := s.get("/")
+			pid, _, _ = strings.Cut(pid, " ")
+			for range 10 {
+				for size, status := range map[int]int{10: 200, 1500000: 200, 2000001: 500, 5000000: 500} {
+					resp := s.do("POST", "/", strings.Repeat("x", size))
+					b, err := io.ReadAll(resp.Body)
+					require.NoError(t, err)
+					want := "Internal Server Error\n"
+					if status == 200 {
+						want = fmt.Sprintf("%s %d", pid, size)
+					}
+					require.Equal(t, want, string(b), "%d bytes", size)
+					require.Equal(t, status, resp.StatusCode, "%d bytes", size)
+				}
+			}
+			assert.Regexp(t, "(?i)file too large", log.String())
+			files, err := filepath.Glob(tmp + "/*")
+			require.NoError(t, err)
+			assert.Len(t, files, 1, "the folder of the process: %v", files)
+		})
+	}
+}
+
 // The client's end while it still sends is an error for the application, not the end of the body.
 func TestBodyCut(t *testing.T) {
 	eachLoaded(t, func(t *testing.T, s *site, log *testlog.Buffer) {

@@ -56,7 +56,11 @@ sub serve {
     my ($app, $conn) = @_;
     my $env = read_env($conn) or return;
     my $response = Gangway::Response->new($conn, $env->{REQUEST_METHOD});
-    return if eval { respond($app->($env), $response); 1 };
+    return if eval {
+        $env->{'psgi.input'} = read_input($conn, $env->{CONTENT_LENGTH}) or return 1;
+        respond($app->($env), $response);
+        1;
+    };
     return if $response->{gone};
     print STDERR $@ =~ /\n\z/ ? $@ : "$@\n";
     return if $response->{sent};
@@ -102,7 +106,7 @@ sub finish {
     $response->close;
 }
 
-# Reads the header of an SCGI request and its body. A connection that ends before is no request.
+# Reads the header of an SCGI request. A connection that ends before is no request.
 sub read_env {
     my ($conn) = @_;
     my $size = do { local $/ = ':'; readline $conn } // return;
@@ -117,12 +121,10 @@ sub read_env {
     $env{REQUEST_URI} //= $env{SCRIPT_NAME} . $env{PATH_INFO};
     $env{SERVER_NAME} = 'localhost' if $env{SERVER_NAME} eq '';
     $env{SERVER_PORT} ||= 80;
-    my $input = read_input($conn, $env{CONTENT_LENGTH}) or return;
     return {
         %env,
         'psgi.version'         => [1, 1],
         'psgi.url_scheme'      => ($env{HTTPS} // '') eq 'on' ? 'https' : 'http',
-        'psgi.input'           => $input,
         'psgix.input.buffered' => 1,
         'psgi.errors'          => \*STDERR,
         'psgi.streaming'       => 1,
@@ -140,7 +142,7 @@ sub read_input {
         print {$input} $data or die "temporary file: $!\n";
         $length -= $n;
     }
-    seek $input, 0, 0;
+    seek $input, 0, 0 or die "temporary file: $!\n";    # it writes the rest
     return $input;
 }
 

@@ -132,14 +132,18 @@ module Gangway
   def serve(app, conn)
     env = read_env(conn) or return
     response = Response.new(conn, env["REQUEST_METHOD"])
+    length = env["CONTENT_LENGTH"].to_i
+    input = env["rack.input"] = length > BUFFERED ? Tempfile.new("gangway", binmode: true) : StringIO.new("".b)
+    # The body is read before the application is asked, since it may rewind it.
+    return unless IO.copy_stream(conn, input, length) == length
+    input.rewind
     respond(app, env, response)
   rescue Errno::EPIPE, Errno::ECONNRESET
     # The gateway has gone.
   rescue Exception => e # exit too: it ends the request, not the process
     $stderr.puts(e.full_message(highlight: false))
-    fail(response)
+    fail(response) if response
   ensure
-    input = env && env["rack.input"]
     input.close! if input.is_a?(Tempfile)
   end
 
@@ -170,7 +174,7 @@ module Gangway
     end
   end
 
-  # Reads the header of an SCGI request and its body. A connection that ends before is no request.
+  # Reads the header of an SCGI request. A connection that ends before is no request.
   def read_env(conn)
     size = conn.gets(":", 16) or return
     header = conn.read(size.to_i)
@@ -184,16 +188,7 @@ module Gangway
     env["rack.url_scheme"] = env["HTTPS"] == "on" ? "https" : "http"
     env["rack.errors"] = $stderr
     env.merge!("rack.multithread" => false, "rack.multiprocess" => true, "rack.run_once" => false)
-    env["rack.input"] = read_input(conn, env["CONTENT_LENGTH"].to_i) or return
     env
-  end
-
-  # The body is read before the application is asked, since it may rewind it.
-  def read_input(conn, length)
-    input = length > BUFFERED ? Tempfile.new("gangway").binmode : StringIO.new("".b)
-    return unless IO.copy_stream(conn, input, length) == length
-    input.rewind
-    input
   end
 end
 
