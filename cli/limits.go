@@ -309,7 +309,7 @@ func (l *limits) listener() open.ListenLimits {
 // httpHeader is how many bytes of a request may be read before the limits see it.
 func (l *limits) httpHeader() int {
 	const most = 16 << 20
-	if l.URI == 0 || l.HeaderBytes == 0 || l.URI+l.HeaderBytes > most {
+	if l.URI == 0 || l.HeaderBytes == 0 || l.URI > most || l.HeaderBytes > most-l.URI {
 		return most
 	}
 	return int(l.URI + l.HeaderBytes)

@@ -64,6 +64,11 @@ func TestLimits(t *testing.T) {
 				l.MaxHeader, l.MaxConns, l.IdleTimeout, l.MaxStderr = 16<<20, -1, none, none
 			}},
 		{"huge", "header-bytes=1g", func(_ *open.AppOptions, l *open.ListenLimits) { l.MaxHeader = 16 << 20 }},
+		{"largest uri", "uri=9223372036854775807", func(_ *open.AppOptions, l *open.ListenLimits) { l.MaxHeader = 16 << 20 }},
+		{"largest header-bytes", "header-bytes=9223372036854775807", func(_ *open.AppOptions, l *open.ListenLimits) {
+			l.MaxHeader = 16 << 20
+		}},
+		{"largest together", "uri=16m header-bytes=1", func(_ *open.AppOptions, l *open.ListenLimits) { l.MaxHeader = 16 << 20 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, err := newLimits(strings.Fields(tt.settings))
