@@ -26,8 +26,9 @@ func (f Func) answer(x *exchange) error { return f(x, &Request{Request: &x.req, 
 // A Request is what a [Func] sees of a request. It is used by one goroutine, until the Func returns.
 type Request struct {
 	*adapters.Request
-	ctx  context.Context
-	form url.Values
+	ctx     context.Context
+	form    url.Values
+	formErr error
 }
 
 // Context is cancelled when the client has left and when the Func returns.
@@ -48,25 +49,30 @@ const FormLimit = 10 << 20
 
 // Form returns the form variables of a body of type application/x-www-form-urlencoded. It reads the body at the first
 // call. For another type there are none and the body is not touched. The variables of the query are not among them.
-// The error wraps [adapters.ErrTooLarge] or [adapters.ErrBadRequest], or is that of the body.
+// The error, which later calls return again, wraps [adapters.ErrTooLarge] or [adapters.ErrBadRequest], or is that of
+// the body.
 func (r *Request) Form() (url.Values, error) {
-	if r.form != nil {
-		return r.form, nil
+	if r.form == nil && r.formErr == nil {
+		r.form, r.formErr = r.readForm()
 	}
-	form := url.Values{}
-	if r.isForm() {
-		body, err := io.ReadAll(io.LimitReader(r.Body, FormLimit+1))
-		switch {
-		case err != nil:
-			return nil, err
-		case len(body) > FormLimit:
-			return nil, fmt.Errorf("%w: form larger than %d bytes (limit form)", adapters.ErrTooLarge, FormLimit)
-		}
-		if form, err = url.ParseQuery(string(body)); err != nil {
-			return nil, fmt.Errorf("%w: form: %w", adapters.ErrBadRequest, err)
-		}
+	return r.form, r.formErr
+}
+
+func (r *Request) readForm() (url.Values, error) {
+	if !r.isForm() {
+		return url.Values{}, nil
 	}
-	r.form = form
+	body, err := io.ReadAll(io.LimitReader(r.Body, FormLimit+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(body) > FormLimit:
+		return nil, fmt.Errorf("%w: form larger than %d bytes (limit form)", adapters.ErrTooLarge, FormLimit)
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: form: %w", adapters.ErrBadRequest, err)
+	}
 	return form, nil
 }
 
