@@ -135,18 +135,21 @@ func (c *conn) release() {
 // http2Preface is the head that a client with prior knowledge of HTTP/2 begins with, RFC 9113 3.4.
 const http2Preface = "PRI * HTTP/2.0\r\n\r\n"
 
-// handOver gives the connection to the HTTP/2 server as if nothing had been read.
+// handOver gives the connection to the HTTP/2 server as if nothing had been read. Until that has it, it is one of ours,
+// so that Shutdown does not end between the two.
 func (c *conn) handOver() {
 	rest := append([]byte(http2Preface), c.buf[c.r:c.w]...)
-	c.nc.SetDeadline(time.Time{})
 	nc := &prefixedConn{Conn: c.nc.Conn, prefix: rest}
 	if c.proxied != nil {
 		nc.Conn = c.proxied
 	}
+	c.release()
+	c.s.mu.Lock() // Shutdown may be setting the deadline
+	c.nc.SetDeadline(time.Time{})
+	c.s.mu.Unlock()
+	c.s.HTTP2(nc)
 	c.s.forget(c) // from now on nobody else uses c
 	c.nc = nil
-	c.release()
-	c.s.HTTP2(nc)
 }
 
 // A prefixedConn is a connection of which something was read already.

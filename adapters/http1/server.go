@@ -29,7 +29,7 @@ type Server struct {
 	Reporter *adapters.Reporter
 	// ServerNames are the names of this server, for SERVER_NAME: see [adapters.Request.NameServer].
 	ServerNames []string
-	// HTTP2 takes connections that begin with HTTP/2's preface; nil refuses them.
+	// HTTP2 takes connections that begin with HTTP/2's preface; nil refuses them. Shutdown waits until it has returned.
 	HTTP2 func(net.Conn)
 
 	// The times are, for 0, the Default ones; all but the first may be up to a sixteenth shorter.

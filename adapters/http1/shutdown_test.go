@@ -56,6 +56,25 @@ func TestShutdownAnswersWhatIsOnItsWay(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// A connection that is being handed over is waited for, for nobody else has it yet.
+func TestShutdownWaitsForTheHandOver(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	s, addr := start(t, echo, func(s *Server) {
+		s.HTTP2 = func(c net.Conn) {
+			close(begun)
+			<-release
+			c.Close()
+		}
+	})
+	io.WriteString(dial(t, addr), http2Preface+"SM\r\n\r\n")
+	<-begun
+	done := shutDown(t, s)
+	time.Sleep(50 * time.Millisecond)
+	assert.Empty(t, done)
+	close(release)
+	assert.NoError(t, <-done)
+}
+
 // A connection that waits for nothing is not cut, however short the time is.
 func TestShutdownWithIdleConnections(t *testing.T) {
 	for _, grace := range []time.Duration{0, time.Nanosecond, 50 * time.Millisecond} {

@@ -88,11 +88,12 @@ func (s *httpServer) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// awaitEnds gives the connections time to end with their next response.
+// awaitEnds gives the connections time to end with their next response. One that was accepted just now may not be
+// counted yet, so the first look is not at once.
 func (s *httpServer) awaitEnds(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, adapters.IdleEnd(ctx))
 	defer cancel()
-	for n, _ := s.conns.count(); n > 0; n, _ = s.conns.count() {
+	for n := 1; n > 0; n, _ = s.conns.count() {
 		select {
 		case <-ctx.Done():
 			return

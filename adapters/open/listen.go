@@ -211,19 +211,17 @@ func newHTTP1Server(http2 *httpServer, a Address, h adapters.Handler, o ListenOp
 	s.BodyTimeout, s.WriteTimeout = l.BodyTimeout, l.WriteTimeout
 	s.MaxHeader, s.MaxConns, s.MaxClientConns, s.MaxStderr = l.MaxHeader, l.MaxConns, l.MaxClientConns, l.MaxStderr
 	s.HTTP2 = func(c net.Conn) {
-		s.starting.Do(func() { go http2.Server.Serve(s.handed) })
+		s.starting.Do(func() { go http2.Serve(s.handed) })
 		s.handed.give(c)
 	}
 	return s
 }
 
-// Shutdown shuts both down.
+// Shutdown shuts both down. As long as package http1 has connections, they may turn out to be HTTP/2's.
 func (s *http1Server) Shutdown(ctx context.Context) error {
-	ended := make(chan error, 1)
-	go func() { ended <- s.http2.Shutdown(ctx) }()
+	s.http2.draining.Store(true)
 	err := s.Server.Shutdown(ctx)
-	s.handed.Close()
-	return cmp.Or(err, <-ended)
+	return cmp.Or(err, s.http2.Shutdown(ctx))
 }
 
 // handedConns is a net.Listener of connections that somebody else accepted.
