@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,6 +49,17 @@ func Reply(status int, contentType, body string) *Response {
 type textBody struct{ *strings.Reader }
 
 func (textBody) Close() error { return nil }
+
+// RedirectTo returns a permanent redirect (301) to a decoded path of the same host.
+func RedirectTo(path, query string) *Response {
+	location := (&url.URL{Path: path, RawQuery: query}).String()
+	if strings.HasPrefix(path, "//") {
+		location = "/." + location // else a host
+	}
+	resp := Reply(http.StatusMovedPermanently, "text/plain; charset=utf-8", ErrorText(http.StatusMovedPermanently))
+	resp.Header.Add("Location", location)
+	return resp
+}
 
 // NoBody is a Response.Body with nothing in it.
 var NoBody io.ReadCloser = noBody{}

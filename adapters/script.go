@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,7 +62,7 @@ func (s *ScriptResolver) Serve(ctx context.Context, req *Request) (*Response, er
 	case err != nil:
 		return nil, err
 	case target.Redirect != "":
-		return redirectTo(req.Script.Name+target.Redirect, req.Query), nil
+		return RedirectTo(req.Script.Name+target.Redirect, req.Query), nil
 	case target.File:
 		return s.Files.Serve(ctx, req)
 	}
@@ -86,16 +84,6 @@ func (s *ScriptResolver) find(req *Request) (Target, error) {
 
 // front is the script that does not have to be in the path, or empty.
 func (s *ScriptResolver) front() string { return cmp.Or(s.Script, s.Fallback) }
-
-func redirectTo(path, query string) *Response {
-	location := (&url.URL{Path: path, RawQuery: query}).String()
-	if strings.HasPrefix(path, "//") {
-		location = "/." + location // else a host
-	}
-	resp := Reply(http.StatusMovedPermanently, "text/plain; charset=utf-8", ErrorText(http.StatusMovedPermanently))
-	resp.Header.Add("Location", location)
-	return resp
-}
 
 // A Target is what a [ScriptResolver] finds for a path: one of a script, a file that is no script, and a redirect.
 type Target struct {

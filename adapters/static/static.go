@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,7 +59,7 @@ func (s *Files) Serve(_ context.Context, req *adapters.Request) (*adapters.Respo
 		}
 		return methodNotAllowed(), nil
 	case err == errNoSlash:
-		return redirect(req.Path()+"/", req.Query), nil
+		return adapters.RedirectTo(req.Path()+"/", req.Query), nil
 	}
 	return f.answer(req), nil
 }
@@ -181,13 +180,6 @@ func fault(err error) error {
 		return fmt.Errorf("static: %w: %w", adapters.ErrNotFound, err)
 	}
 	return fmt.Errorf("static: %w", err)
-}
-
-func redirect(path, query string) *adapters.Response {
-	const status = http.StatusMovedPermanently
-	resp := adapters.Reply(status, "text/plain; charset=utf-8", adapters.ErrorText(status))
-	resp.Header.Add("Location", (&url.URL{Path: path, RawQuery: query}).String())
-	return resp
 }
 
 func methodNotAllowed() *adapters.Response {

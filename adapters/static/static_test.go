@@ -240,6 +240,24 @@ func TestMounted(t *testing.T) {
 	}
 }
 
+// A web server may say any SCRIPT_NAME. Behind two slashes a client would look for a host.
+func TestRedirectStaysOnTheHost(t *testing.T) {
+	h := static.Dir(tree(t, map[string]string{"evil.example/dir/x": "", "dir/x": ""}))
+	for script, location := range map[adapters.Script]string{
+		{Name: "/", PathInfo: "/evil.example/dir"}:   "/.//evil.example/dir/?q",
+		{Name: "//evil.example", PathInfo: "/dir"}:   "/.//evil.example/dir/?q",
+		{Name: `/\evil.example`, PathInfo: "/dir"}:   "/%5Cevil.example/dir/?q",
+		{Name: "/evil.example", PathInfo: "/dir"}:    "/evil.example/dir/?q",
+		{Name: "", PathInfo: "/evil.example/dir"}:    "/evil.example/dir/?q",
+		{Name: "///evil.example", PathInfo: "/dir"}:  "/.///evil.example/dir/?q",
+		{Name: "/.//evil.example", PathInfo: "/dir"}: "/.//evil.example/dir/?q",
+	} {
+		status, header, _ := ask(t, h, &adapters.Request{Method: "GET", Query: "q", Script: script})
+		assert.Equal(t, 301, status)
+		assert.Equal(t, location, header.Get("Location"), "%v", script)
+	}
+}
+
 func TestIndex(t *testing.T) {
 	root := tree(t, map[string]string{"a/default.htm": "default", "b/index.html": "index", "c/x": ""})
 	h := &static.Files{Root: root, Index: []string{"index.html", "default.htm"}}
