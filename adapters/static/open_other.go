@@ -3,6 +3,7 @@
 package static
 
 import (
+	"io/fs"
 	"path/filepath"
 	"syscall"
 )
@@ -20,3 +21,5 @@ func isNameError(err syscall.Errno) bool {
 	}
 	return false
 }
+
+func private(fs.FileInfo) bool { return false }

@@ -3,6 +3,8 @@
 package static
 
 import (
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -25,4 +27,10 @@ func isNameError(err syscall.Errno) bool {
 		return true
 	}
 	return false
+}
+
+// private reports whether a file is kept from others by its owner, and no secret to this process only as that is root.
+func private(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && info.Mode().Perm()&0o004 == 0 && stat.Uid != 0 && os.Geteuid() == 0
 }

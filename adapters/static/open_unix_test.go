@@ -70,3 +70,30 @@ func TestOddFiles(t *testing.T) {
 		})
 	}
 }
+
+// Root may read everything, but not everything below the root is meant for everybody.
+func TestPrivateFiles(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root reads what it may not")
+	}
+	root := tree(t, map[string]string{"x": "x", "d/index.html": "index"})
+	h := static.Dir(root)
+	for _, tt := range []struct {
+		mode   os.FileMode
+		uid    int
+		status int
+	}{
+		{0o600, 0, 200}, {0o600, 1234, 403}, {0o640, 1234, 403}, {0o644, 1234, 200}, {0o004, 1234, 200},
+	} {
+		for path, name := range map[string]string{"/x": "x", "/d/": "d/index.html"} {
+			file := filepath.Join(root, name)
+			require.NoError(t, os.Chown(file, tt.uid, -1))
+			require.NoError(t, os.Chmod(file, tt.mode))
+			status, _, _ := ask(t, h, newRequest("GET", path))
+			assert.Equal(t, tt.status, status, "%s: %v of %d", path, tt.mode, tt.uid)
+			resp, err := h.ServeFile(newRequest("GET", "/"), name)
+			require.NoError(t, err, "an application names the file")
+			resp.Body.Close()
+		}
+	}
+}

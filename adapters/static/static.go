@@ -2,6 +2,10 @@
 // knows ranges (single and multiple), conditional requests (RFC 9110 sections 13 and 14) and index files; it never
 // lists a folder. Files leave through sendfile(2) where the frontend's writer can use it.
 //
+// A process that is root may read everything, so on Unix it sends no file that is neither root's own nor for everybody
+// to read; a web server with a user of its own could not read it either. The modes of the folders above do not count
+// for root: run what need not be root as another user.
+//
 // Begin with [Dir] and [Files].
 package static
 
@@ -42,8 +46,8 @@ type Files struct {
 }
 
 // Serve answers with the file or the index of the folder that the path names, or redirects to the folder's path with a
-// slash. The error wraps [adapters.ErrNotFound], or [adapters.ErrForbidden] for a file that this process may not read
-// and for a folder without an index.
+// slash. The error wraps [adapters.ErrNotFound], or [adapters.ErrForbidden] for a file that this process may not read,
+// or as root should not, and for a folder without an index.
 func (s *Files) Serve(_ context.Context, req *adapters.Request) (*adapters.Response, error) {
 	path := req.Script.PathInfo
 	if req.EncodedSeparator() || adapters.HiddenPath(path) {
@@ -60,13 +64,17 @@ func (s *Files) Serve(_ context.Context, req *adapters.Request) (*adapters.Respo
 		return methodNotAllowed(), nil
 	case err == errNoSlash:
 		return adapters.RedirectTo(req.Path()+"/", req.Query), nil
+	case private(f.info):
+		f.Close()
+		return nil, fmt.Errorf("static: %w: %q is not root's, and not for everybody to read (chmod o+r), so root does not send it",
+			adapters.ErrForbidden, path)
 	}
 	return f.answer(req), nil
 }
 
 // ServeFile answers req, whatever its path, with the regular file called name, a path beneath Root with slashes.
-// Neither Hide nor a leading dot matters. It is for applications that name the file to send. To a method other than GET
-// and HEAD the answer is the whole file. Errors are those of Serve.
+// Neither Hide nor a leading dot matters, nor whose the file is if this process is root. It is for applications that
+// name the file to send. To a method other than GET and HEAD the answer is the whole file. Errors are those of Serve.
 func (s *Files) ServeFile(req *adapters.Request, name string) (*adapters.Response, error) {
 	f, err := s.open(name)
 	switch {
