@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -136,6 +137,23 @@ func TestStopDuringUpgrade(t *testing.T) {
 	assert.Zero(t, m.wait(m.main))
 	m.main = 0
 	assert.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
+}
+
+// A new process that does not become ready ends, even if it does not want to.
+func TestDeafSuccessor(t *testing.T) {
+	cmd := exec.Command("/bin/sh", "-c", "trap '' TERM; echo; exec sleep 1000")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer cmd.Process.Kill()
+	_, err = io.ReadFull(out, make([]byte, 1))
+	require.NoError(t, err)
+	said, answer := io.Pipe()
+	defer answer.Close()
+	stop, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.ErrorContains(t, awaitSuccessor(stop, 50*time.Millisecond, cmd, said), "a signal came that ends this process")
+	assert.Eventually(t, func() bool { return syscall.Kill(cmd.Process.Pid, 0) == syscall.ESRCH }, patience, time.Millisecond)
 }
 
 // TestSocketActivation has systemd's own program open the sockets.

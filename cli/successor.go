@@ -138,7 +138,7 @@ func (g *gateway) startSuccessor(stop context.Context) (pid int, err error) {
 		return 0, err
 	}
 	g.successor.Store(int64(cmd.Process.Pid))
-	if err = awaitSuccessor(stop, cmd, said); err != nil {
+	if err = awaitSuccessor(stop, g.grace, cmd, said); err != nil {
 		g.successor.Store(0)
 		return 0, err
 	}
@@ -179,8 +179,9 @@ func program() (string, error) {
 	return filepath.Abs(path)
 }
 
-// awaitSuccessor returns nil when the new process has said that it is ready, or ends it and returns why not.
-func awaitSuccessor(stop context.Context, cmd *exec.Cmd, said io.Reader) error {
+// awaitSuccessor returns nil when the new process has said that it is ready, or ends it, within grace, and returns why
+// not.
+func awaitSuccessor(stop context.Context, grace time.Duration, cmd *exec.Cmd, said io.Reader) error {
 	answer, ended := make(chan string, 1), make(chan struct{})
 	go func() {
 		text, _ := io.ReadAll(said)
@@ -192,6 +193,7 @@ func awaitSuccessor(stop context.Context, cmd *exec.Cmd, said io.Reader) error {
 	}()
 	end := func(reason string) error {
 		cmd.Process.Signal(syscall.SIGTERM)
+		time.AfterFunc(grace, func() { cmd.Process.Kill() })
 		return errors.New(reason)
 	}
 	select {
