@@ -3,7 +3,6 @@ package fastcgi
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"math"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/sockio"
 )
 
 // The limits of a Server that sets none.
@@ -202,8 +202,7 @@ func (s *Server) accept(ln net.Listener) (net.Conn, error) {
 		if err == nil {
 			return nc, nil
 		}
-		var passing interface{ Temporary() bool }
-		if !errors.As(err, &passing) || !passing.Temporary() {
+		if !sockio.Passing(err) {
 			select {
 			case <-s.closing:
 				return nil, http.ErrServerClosed

@@ -3,7 +3,6 @@ package scgi
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gangway-go/gangway/adapters"
+	"github.com/gangway-go/gangway/internal/sockio"
 )
 
 // The limits of a [Server] that sets none.
@@ -63,11 +63,10 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	for open {
 		conn, err := ln.Accept()
-		var passing interface{ Temporary() bool }
 		switch {
 		case err == nil: // also if Shutdown has begun meanwhile
 			s.conns.Go(func() { s.serve(conn) })
-		case errors.As(err, &passing) && passing.Temporary():
+		case sockio.Passing(err):
 			cmp.Or(s.Log, slog.Default()).Warn("accept failed, trying again", "error", err)
 			time.Sleep(50 * time.Millisecond) // the system has no descriptor left for it
 		default:

@@ -3,7 +3,6 @@ package http1
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/gangway-go/gangway/adapters"
 	"github.com/gangway-go/gangway/internal/crowd"
+	"github.com/gangway-go/gangway/internal/sockio"
 )
 
 // A Server lets a [adapters.Handler] answer the requests that come over plain HTTP/1 connections. The fields must not
@@ -97,7 +97,6 @@ func (s *Server) Serve(ln net.Listener) error {
 	defer s.over(ln)
 	for pause := time.Duration(0); ; {
 		nc, err := ln.Accept()
-		var temporary interface{ Temporary() bool }
 		switch {
 		case err == nil:
 			pause = 0
@@ -108,7 +107,7 @@ func (s *Server) Serve(ln net.Listener) error {
 			}
 		case s.draining.Load():
 			return http.ErrServerClosed
-		case errors.As(err, &temporary) && temporary.Temporary(): // out of descriptors, most likely
+		case sockio.Passing(err): // out of descriptors, most likely
 			pause = s.cannotAccept(err, pause)
 		default:
 			return err

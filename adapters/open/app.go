@@ -201,7 +201,7 @@ func (app *App) openCommand() error {
 		Log:         app.options.Log,
 		Spawner: &pool.Command{
 			Cmd: func(string) (*exec.Cmd, error) {
-				cmd := exec.Command("/bin/sh", "-c", app.Address.Target)
+				cmd := exec.Command("/bin/sh", "-c", shellCommand(app.Address.Target))
 				if user != nil {
 					return cmd, user.Set(cmd)
 				}
@@ -216,6 +216,16 @@ func (app *App) openCommand() error {
 	}
 	app.Backend, app.start, app.close = group, group.Start, group.Close
 	return nil
+}
+
+// shellCommand has the program take the place of the shell if the command is nothing but plain words: then it hears
+// itself when we die.
+func shellCommand(command string) string {
+	const special = "|&;<>()$`\\\"'*?[]#~=%!{}\n"
+	if strings.ContainsAny(command, special) || strings.HasPrefix(command, "exec ") {
+		return command
+	}
+	return "exec " + command
 }
 
 // user returns who the program runs as; nil is who we are.

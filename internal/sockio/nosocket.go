@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -21,6 +22,19 @@ func NoSocket(address string, err error) error {
 		}
 	}
 	return err
+}
+
+// Passing reports whether err, with which Accept failed, says nothing of the listening socket: the system is short of
+// something, or the connection has gone. See accept(2), "Error handling".
+func Passing(err error) bool {
+	var temporary interface{ Temporary() bool }
+	return errors.As(err, &temporary) && temporary.Temporary() ||
+		slices.ContainsFunc(passing, func(e error) bool { return errors.Is(err, e) })
+}
+
+var passing = []error{
+	syscall.ENOMEM, syscall.ENOBUFS, syscall.EPERM, syscall.EPROTO, syscall.ECONNABORTED, syscall.ENETDOWN,
+	syscall.ENOPROTOOPT, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.EOPNOTSUPP, syscall.ENETUNREACH,
 }
 
 // Network returns the network of an address that may be given without one: "unix" if it begins with "/" or "@", which

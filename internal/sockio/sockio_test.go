@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -251,5 +252,15 @@ func TestNetwork(t *testing.T) {
 		{"tcp", "/x", "tcp"}, {"", "/x.sock", "unix"}, {"", "@x", "unix"}, {"", "localhost:1", "tcp"}, {"", "[::1]:1", "tcp"},
 	} {
 		assert.Equal(t, tt[2], sockio.Network(tt[0], tt[1]), tt)
+	}
+}
+
+// What accept(2) counts among the errors that pass does not end a server.
+func TestPassing(t *testing.T) {
+	for _, err := range []error{syscall.EMFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EPROTO, syscall.ECONNABORTED} {
+		assert.True(t, sockio.Passing(&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", err)}), err.Error())
+	}
+	for _, err := range []error{net.ErrClosed, io.EOF, syscall.EBADF, syscall.EINVAL} {
+		assert.False(t, sockio.Passing(&net.OpError{Op: "accept", Err: err}), err.Error())
 	}
 }
