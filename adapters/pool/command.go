@@ -67,6 +67,12 @@ func (c *Command) Spawn(ctx context.Context) (*Process, error) {
 	if err := r.boot(ctx, socket, cmp.Or(c.BootTimeout, DefaultBoot)); err != nil {
 		return nil, err
 	}
+	if !c.Inherit {
+		if err := r.takeBack(socket); err != nil {
+			r.stop(ctx)
+			return nil, err
+		}
+	}
 	idle := func() { taken(r.life, socket) } // which a process does that serves one connection after the other
 	return &Process{Handler: c.Backend(socket), Idle: idle, ID: r.cmd.Process.Pid, Wait: r.wait, Stop: r.stop}, nil
 }
@@ -77,10 +83,11 @@ func (c *Command) start(r *running, socket string) (*net.UnixListener, error) {
 	if r.cmd, err = c.Cmd(socket); err != nil {
 		return nil, err
 	}
-	if err := r.prepare(); err != nil {
-		return nil, err
-	}
+	r.prepare()
 	if !c.Inherit {
+		if err := r.lend(); err != nil {
+			return nil, err
+		}
 		if _, err := r.cmd.StdinPipe(); err != nil { // Wait closes it
 			return nil, err
 		}

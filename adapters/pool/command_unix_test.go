@@ -76,10 +76,12 @@ func TestUser(t *testing.T) {
 	}
 	t.Setenv("TMPDIR", socketDir(t))
 	require.NoError(t, os.Chmod(os.TempDir(), 0o755))
+	swap := ""
 	c := &pool.Command{Log: quiet, Backend: client, Cmd: func(socket string) (*exec.Cmd, error) {
 		cmd := exec.Command("python3", "-Sc", "import os, socket, sys\n"+
 			"s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n"+
-			"while True: s.accept()[0].close()", socket)
+			"if sys.argv[2]: os.rename(sys.argv[1], sys.argv[1] + '2'); os.symlink(sys.argv[1] + '2', sys.argv[1])\n"+
+			"while True: s.accept()[0].close()", socket, swap)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		cmd.Path = "/usr/bin/python3"
 		return cmd, nil
@@ -89,7 +91,17 @@ func TestUser(t *testing.T) {
 	info, err := os.Stat(fmt.Sprintf("/proc/%d", p.ID))
 	require.NoError(t, err)
 	assert.EqualValues(t, 65534, info.Sys().(*syscall.Stat_t).Uid)
+	folders, err := filepath.Glob(os.TempDir() + "/gangway-app-*")
+	require.NoError(t, err)
+	require.Len(t, folders, 1)
+	info, err = os.Stat(folders[0])
+	require.NoError(t, err)
+	assert.Zero(t, info.Sys().(*syscall.Stat_t).Uid, "the process cannot put another socket there")
 	p.Stop(t.Context())
+
+	swap = "yes"
+	_, err = c.Spawn(t.Context())
+	assert.ErrorContains(t, err, "something else in the place of its socket")
 }
 
 // startSupervisor starts a program that runs an app, and returns the two process ids that the app has told.

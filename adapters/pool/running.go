@@ -32,11 +32,10 @@ func newRunning(dir *folder, grace time.Duration, log *slog.Logger) *running {
 	return r
 }
 
-// prepare gives the process a group of its own, and its user the folder.
-func (r *running) prepare() error {
+// prepare gives the process a group of its own.
+func (r *running) prepare() {
 	r.cmd.SysProcAttr = procgroup.Attr(r.cmd.SysProcAttr)
 	procgroup.DieWithParent(r.cmd.SysProcAttr)
-	return r.own()
 }
 
 // start starts the program and the goroutines that live as long as it does.
