@@ -376,9 +376,11 @@ sub {
 				}
 			}
 			assert.Regexp(t, "(?i)file too large", log.String())
-			files, err := filepath.Glob(tmp + "/*")
-			require.NoError(t, err)
-			assert.Len(t, files, 1, "the folder of the process: %v", files)
+			var files []string
+			assert.Eventually(t, func() bool { // the last file goes when its request has been answered
+				files, _ = filepath.Glob(tmp + "/*")
+				return len(files) == 1
+			}, 10*time.Second, 10*time.Millisecond, "more than the folder of the process: %v", &files)
 		})
 	}
 }
