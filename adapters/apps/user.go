@@ -24,7 +24,7 @@ func (a *App) user(name string) (*sandbox.User, error) {
 		switch {
 		case err != nil || owner.UID != 0:
 			return checked(owner, err)
-		case name == cgi.Owner:
+		case name == cgi.Owner && a.Kind != CGI && a.Kind != Static: // programs and files have owners of their own
 			return nil, fmt.Errorf("%s belongs to root: name the user that runs its application (--user)", a.Dir)
 		}
 		return nil, nil

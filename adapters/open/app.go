@@ -218,11 +218,15 @@ func (app *App) openCommand() error {
 	return nil
 }
 
-// shellCommand has the program take the place of the shell if the command is nothing but plain words: then it hears
-// itself when we die.
+// shellCommand has the program take the place of the shell if the command is nothing but a program and plain words: then
+// it hears itself when we die.
 func shellCommand(command string) string {
 	const special = "|&;<>()$`\\\"'*?[]#~=%!{}\n"
-	if strings.ContainsAny(command, special) || strings.HasPrefix(command, "exec ") {
+	words := strings.Fields(command)
+	if len(words) == 0 || strings.ContainsAny(command, special) {
+		return command
+	}
+	if _, err := exec.LookPath(words[0]); err != nil {
 		return command
 	}
 	return "exec " + command
