@@ -114,12 +114,13 @@ const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 // Of the request nothing steers a script that runs as another user.
 func (s *Script) environ(c *command, req *adapters.Request) ([]string, error) {
 	env, another := append(make([]string, 0, 40), s.Env...), s.asAnother()
+	php := c.program != c.script && strings.HasPrefix(filepath.Base(c.program), "php-cgi")
 	for name, value := range req.All() {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.IndexByte(value, 0) >= 0 {
 			return nil, fmt.Errorf("%w: no environment can hold the variable %.40q", adapters.ErrBadRequest, name)
 		}
-		if name == "SCRIPT_FILENAME" && s.byOwner() {
-			value = c.script
+		if s.byOwner() && (name == "SCRIPT_FILENAME" || php && name == "PATH_TRANSLATED") { // php-cgi may run either
+			continue
 		}
 		if !hasVar(s.Env, name) && !(another && steers(name)) {
 			env = append(env, name+"="+value)
@@ -128,7 +129,7 @@ func (s *Script) environ(c *command, req *adapters.Request) ([]string, error) {
 	missing := []adapters.Var{
 		{Name: "PATH", Value: cmp.Or(os.Getenv("PATH"), defaultPath)}, {Name: "SCRIPT_FILENAME", Value: c.script},
 	}
-	if c.program != c.script && strings.HasPrefix(filepath.Base(c.program), "php-cgi") {
+	if php {
 		missing = append(missing, adapters.Var{Name: "REDIRECT_STATUS", Value: "200"})
 	}
 	for _, v := range missing {

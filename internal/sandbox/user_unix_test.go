@@ -85,6 +85,8 @@ func TestOwnerNotFoundOut(t *testing.T) {
 	if !Root() {
 		t.Skip("only root can give files away")
 	}
+	_, err := user.Current() // which is found out once, and kept
+	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	gid := 40000 + rand.IntN(1<<30)            // with which nobody has asked yet
