@@ -295,3 +295,8 @@ func TestEmptyValues(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, got, maps.Collect(back.All()))
 }
+
+func TestDataWithoutTime(t *testing.T) {
+	got := maps.Collect((&Request{Method: "GET", Role: Filter, Data: &Data{Length: 3}}).All())
+	assert.Equal(t, "0", got["FCGI_DATA_LAST_MOD"])
+}

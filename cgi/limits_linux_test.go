@@ -218,3 +218,25 @@ func TestScriptStdinOfAnother(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "hello", got)
 }
+
+// Of all paths php-cgi gets the one that was looked at: it may run what PATH_TRANSLATED says, too.
+func TestScriptOwnerPHP(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	php := sh(t, head+`echo "$SCRIPT_FILENAME ${PATH_TRANSLATED-none}"`)
+	readable(t, php)
+	interpreter := filepath.Join(filepath.Dir(php.Path), "php-cgi")
+	require.NoError(t, os.Rename(php.Path, interpreter))
+	s := sh(t, "")
+	readable(t, s)
+	script, err := filepath.EvalSymlinks(s.Path)
+	require.NoError(t, err)
+	require.NoError(t, os.Chown(script, 40123, 40123))
+	s.User, s.Interpreters = cgi.Owner, map[string]string{filepath.Ext(script): interpreter}
+	_, body, err := ask(t, s, &adapters.Request{
+		Script: adapters.Script{Filename: "/elsewhere", Root: "/somebody", PathInfo: "/else.php"},
+	})
+	require.NoError(t, err)
+	assert.Equal(t, script+" none\n", body)
+}
