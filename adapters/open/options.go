@@ -43,7 +43,7 @@ type AppOptions struct {
 	Queue          int           // requests that wait for a process of ours; 0 is pool.DefaultQueue
 	QueueWait      time.Duration // for how long; 0 is pool.DefaultWait
 	BootTimeout    time.Duration // for a process of ours to accept a connection; 0 is pool.DefaultBoot
-	StderrLines    int           // of a process of ours that are logged in a second; 0 is pool.DefaultLines
+	StderrLines    int           // of a process of ours that are logged in a second; 0 is pool.DefaultMaxLines
 
 	// User, Sandbox and CGI are User, Sandbox and Limits of [cgi.Script]. Programs of fcgi+exec: and scgi+exec: run as
 	// User, too, unless it is cgi.Owner or cgi.OwnerOrRoot: they have none.
